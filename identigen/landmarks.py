@@ -1,0 +1,86 @@
+"""478 points of a face and what can be read from them.
+
+MediaPipe Face Mesh with attention (Grishchenko et al. 2020, "Attention Mesh"): points 0-467 are the face, 468-472 and
+473-477 the irises of the person's right and left eye. "Right" and "left" in names are the person's own.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import cv2
+import numpy as np
+
+from identigen.crop import square_around
+from identigen.models import borrow
+from identigen.types import Box, Floats, Pixels, Pose
+
+MESH_SIDE = 320  # the mesh needs a face of some 200 px: small faces are scaled up to it
+CONTEXT = 1.7
+
+# Symmetric pairs (person's right, left): the direction between them is the lateral axis of the head.
+_PAIRS = np.array([[33, 263], [133, 362], [234, 454], [127, 356], [61, 291], [172, 397], [70, 300], [98, 327]])
+_UPRIGHT = np.array([[10, 152], [151, 199], [168, 164]])  # top to bottom, on the midline
+OVAL = np.array([10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148,
+                 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109])  # fmt: skip
+
+
+def find_landmarks(pixels: Pixels, box: Box) -> Floats | None:
+    """Find the 478 points `(478, 3) float32` of the face in `box`, in pixels of the photo (z: same scale); None if unseen.
+
+    A second, wider look is taken when the first fails: tight portraits leave the mesh's own detector no context.
+    """
+    for context in (CONTEXT, 2.4, 1.25):
+        crop = square_around(box, context, MESH_SIDE)
+        with borrow("face-mesh", _build_mesh) as mesh, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="SymbolDatabase.GetPrototype")  # protobuf 4 under mediapipe 0.10
+            found = mesh.process(crop.extract(pixels)).multi_face_landmarks
+        if not found:
+            continue
+        points = np.array([(p.x, p.y, p.z) for p in found[0].landmark], np.float32) * MESH_SIDE
+        points = crop.to_photo(points)
+        if _matches(points, box):
+            return points
+    return None
+
+
+def face_box(points: Floats) -> Box:
+    """The tight box of the face's points."""
+    lo, hi = points[:468, :2].min(0), points[:468, :2].max(0)
+    return (float(lo[0]), float(lo[1]), float(hi[0]), float(hi[1]))
+
+
+def head_pose(points: Floats) -> Pose:
+    """Read the head's direction from the symmetric points; no camera model is needed for a weak perspective."""
+    lateral = (points[_PAIRS[:, 1]] - points[_PAIRS[:, 0]]).astype(np.float64)
+    lateral = (lateral / np.linalg.norm(lateral, axis=1, keepdims=True)).mean(0)
+    lateral /= np.linalg.norm(lateral)
+    down = (points[_UPRIGHT[:, 1]] - points[_UPRIGHT[:, 0]]).astype(np.float64).sum(0)
+    down -= lateral * (down @ lateral)
+    down /= np.linalg.norm(down)
+    yaw = np.degrees(np.arctan2(lateral[2], np.hypot(lateral[0], lateral[1])))
+    roll = np.degrees(np.arctan2(lateral[1], lateral[0]))
+    pitch = np.degrees(np.arctan2(down[2], np.hypot(down[0], down[1])))
+    return Pose(float(yaw), float(pitch), float(roll))
+
+
+def _matches(points: Floats, box: Box) -> bool:
+    """Whether the mesh sits on the face that was asked for and not on a neighbour."""
+    x1, y1, x2, y2 = face_box(points)
+    bx1, by1, bx2, by2 = box
+    across, down = min(x2, bx2) - max(x1, bx1), min(y2, by2) - max(y1, by1)
+    if across <= 0 or down <= 0:
+        return False
+    common = across * down
+    whole = (x2 - x1) * (y2 - y1) + (bx2 - bx1) * (by2 - by1) - common
+    return bool(common / whole > 0.25)
+
+
+def _build_mesh() -> Any:
+    cv2.setNumThreads(2)
+    import mediapipe as mp
+
+    return mp.solutions.face_mesh.FaceMesh(
+        static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.3
+    )

