@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from identigen.types import Box, Floats, Pixels, Window
+
+Numbers = npt.NDArray[np.integer[Any] | np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,13 @@ class Crop:
         inside = w.intersection(Window(0, 0, width, height))
         if not inside.width or not inside.height:
             raise ValueError(f"the crop {w} does not meet the photo of {width}x{height} pixels")
-        part = pixels[inside.slices]
+        part: Numbers = pixels[inside.slices]
         margins = (inside.top - w.top, w.bottom - inside.bottom, inside.left - w.left, w.right - inside.right)
         if any(margins):
             part = cv2.copyMakeBorder(part, *margins, cv2.BORDER_REPLICATE)
-        return _resize(np.ascontiguousarray(part), self.side)
+        return np.asarray(_resize(np.ascontiguousarray(part), self.side), np.uint8)
 
-    def restore(self, square: npt.NDArray[np.generic], photo_size: tuple[int, int]) -> tuple[npt.NDArray[np.generic], Window]:
+    def restore(self, square: Numbers, photo_size: tuple[int, int]) -> tuple[Numbers, Window]:
         """Bring `(side, side[, C])` back to the photo's scale; return the part inside the photo and its window."""
         inside = self.window.intersection(Window(0, 0, photo_size[1], photo_size[0]))
         back = _resize(square, self.window.width)
@@ -66,12 +69,12 @@ class Crop:
 def square_around(box: Box, context: float, side: int) -> Crop:
     """The square crop centred on `box` whose edge is `context` times the longer side of the box."""
     x1, y1, x2, y2 = box
-    edge = max(2, int(round(max(x2 - x1, y2 - y1) * context)))
-    left, top = int(round((x1 + x2 - edge) / 2)), int(round((y1 + y2 - edge) / 2))
+    edge = max(2, round(max(x2 - x1, y2 - y1) * context))
+    left, top = round((x1 + x2 - edge) / 2), round((y1 + y2 - edge) / 2)
     return Crop(Window(left, top, left + edge, top + edge), side)
 
 
-def _resize(array: npt.NDArray[np.generic], side: int) -> npt.NDArray[np.generic]:
+def _resize(array: Numbers, side: int) -> Numbers:
     if array.shape[0] == side and array.shape[1] == side:
         return array.copy()
     # Averaging when it shrinks, smooth when it grows: anything else rings or aliases.

@@ -27,7 +27,7 @@ OVAL = np.array([10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397,
 
 
 def find_landmarks(pixels: Pixels, box: Box) -> Floats | None:
-    """Find the 478 points `(478, 3) float32` of the face in `box`, in pixels of the photo (z: same scale); None if unseen.
+    """Find the 478 points `(478, 3) float32` of the face in `box`, in pixels of the photo (z: same scale), else None.
 
     A second, wider look is taken when the first fails: tight portraits leave the mesh's own detector no context.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def grow(mask: Mask, radius: float) -> Mask:
     """Move the border outwards by `radius` pixels; a negative radius shrinks."""
     if radius < 0:
         return shrink(mask, -radius)
-    steps = int(round(radius))
+    steps = round(radius)
     if steps == 0 or not mask.area:
         return mask
     height, width = mask.photo_size
@@ -36,27 +37,28 @@ def grow(mask: Mask, radius: float) -> Mask:
 
 def shrink(mask: Mask, radius: float) -> Mask:
     """Move the border inwards by `radius` pixels; the photo's own border does not eat into the mask."""
-    steps = int(round(radius))
+    if radius < 0:
+        return grow(mask, -radius)
+    steps = round(radius)
     if steps == 0 or not mask.area:
         return mask
-    height, width = mask.photo_size
-    window = Window.around(mask.window.box, height, width, 1)
-    distance = cv2.distanceTransform(mask.within(window).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return Mask.from_window(distance > steps, window, mask.photo_size)
+    depth, window = _depth(mask)
+    return Mask.from_window(depth > steps, window, mask.photo_size)
 
 
 def feather(mask: Mask, window: Window, width: float) -> Floats:
-    """Opacity `(h, w) float32` over `window`: 1 deep inside, 0 outside, a smooth ramp of `width` pixels on the inner side.
+    """Opacity `(h, w) float32` over `window`: 1 deep inside, 0 outside, a smooth inner ramp of `width` pixels.
 
-    The ramp lies inside the mask so that nothing outside of it ever changes.
+    The ramp lies inside the mask so that nothing outside of it ever changes; the photo's own border has no ramp.
     """
-    inside = mask.within(window)
-    if width <= 0 or not inside.any():
-        return inside.astype(np.float32)
-    padded = cv2.copyMakeBorder(inside.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    ramp = np.clip(distance / (width + 1.0), 0.0, 1.0)
-    return (ramp * ramp * (3.0 - 2.0 * ramp)).astype(np.float32)
+    common = window.intersection(mask.window)
+    if width <= 0 or not common.width or not common.height:
+        return mask.within(window).astype(np.float32)
+    depth, around = _depth(mask)
+    ramp = np.clip(depth[common.relative_to(around).slices] / (width + 1.0), 0.0, 1.0)
+    out = np.zeros((window.height, window.width), np.float32)
+    out[common.relative_to(window).slices] = ramp * ramp * (3.0 - 2.0 * ramp)
+    return out
 
 
 def union(masks: Iterable[Mask], photo_size: tuple[int, int]) -> Mask:
@@ -113,15 +115,17 @@ def ellipse(box: Box, photo_size: tuple[int, int]) -> Mask:
 
 
 def polygon(points: Sequence[Sequence[float]] | Floats, photo_size: tuple[int, int]) -> Mask:
-    """The filled polygon through `points` `(n, 2)`."""
+    """The filled polygon through `points` `(n, 2)`, its outline included."""
     corners = np.asarray(points, np.float32).reshape(-1, 2)
+    if not len(corners):
+        return Mask.empty(*photo_size)
     lo, hi = corners.min(0), corners.max(0)
     window = Window.around((float(lo[0]), float(lo[1]), float(hi[0]) + 1, float(hi[1]) + 1), *photo_size)
     if not window.width or not window.height:
         return Mask.empty(*photo_size)
     canvas = np.zeros((window.height, window.width), np.uint8)
     shifted = np.round((corners - [window.left, window.top]) * 16).astype(np.int32)
-    cv2.fillPoly(canvas, [shifted], 1, cv2.LINE_8, 4)
+    cv2.fillPoly(canvas, [shifted], (1,), cv2.LINE_8, 4)
     return Mask.from_window(canvas, window, photo_size)
 
 
@@ -147,9 +151,9 @@ def from_rle(rle: dict[str, Any]) -> Mask:
     try:
         height, width = (int(v) for v in rle["size"])
         counts = np.asarray(rle["counts"], np.int64)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise MaskError("the mask is not a COCO run-length record with 'size' and 'counts'.") from None
-    if height <= 0 or width <= 0 or (counts < 0).any() or int(counts.sum()) != height * width:
+    if height <= 0 or width <= 0 or counts.ndim != 1 or (counts < 0).any() or int(counts.sum()) != height * width:
         raise MaskError("the mask's run lengths do not add up to its size; it was cut off or belongs to another photo.")
     flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return Mask.from_array(flat.reshape(width, height).T)
@@ -165,17 +169,20 @@ def to_png(mask: Mask) -> bytes:
 
 def from_png(source: bytes | str | Path, photo_size: tuple[int, int]) -> Mask:
     """Read a mask picture (bright = inside) of exactly `photo_size` `(H, W)`; raise `MaskError` otherwise."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a size that alarms Pillow is refused just below
+            picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        with picture:
             if (picture.height, picture.width) != tuple(photo_size):
                 raise MaskError(
-                    f"the mask has {picture.width}x{picture.height} pixels but the photo {photo_size[1]}x{photo_size[0]}; "
-                    "export it again at the photo's size."
+                    f"the mask has {picture.width}x{picture.height} pixels but the photo has "
+                    f"{photo_size[1]}x{photo_size[0]}; export it again at the photo's size."
                 )
             inside = np.asarray(picture.convert("L")) >= 128
-    except (UnidentifiedImageError, OSError, ValueError):
+    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         raise MaskError("the mask is not a picture that can be read; save it as a black and white PNG.") from None
     return Mask.from_array(inside)
 
@@ -186,6 +193,13 @@ def largest_part(inside: Bools) -> Bools:
     if count <= 2:
         return inside
     return np.asarray(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])))
+
+
+def _depth(mask: Mask) -> tuple[Floats, Window]:
+    """How far inside each pixel lies, 0 outside; over the mask's window and one pixel more, so that its edge counts."""
+    window = Window.around(mask.window.box, *mask.photo_size, margin=1)
+    inside = mask.within(window).astype(np.uint8)
+    return np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32), window
 
 
 def _require_same_photo(a: tuple[int, int], b: tuple[int, int]) -> None:

