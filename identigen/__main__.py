@@ -1,0 +1,5 @@
+"""`python -m identigen`."""
+
+from identigen.cli import main
+
+main()

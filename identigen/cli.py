@@ -1,0 +1,335 @@
+"""The command line: a contract that scripts depend on.
+
+Exit codes: 0 done · 1 internal error · 2 input refused, one sentence on stderr, no output file · 3 an operation failed its
+check and that person is covered instead.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
+
+import typer
+
+from identigen.errors import IdentiGenError, InputError, PlanError
+from identigen.settings import Settings
+from identigen.types import MAX_SEED, Operation, Photo, Plan, Subject
+from identigen.version import VERSION
+
+if TYPE_CHECKING:
+    from identigen.pipeline import Pipeline
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="New people for old pictures."
+)
+models_app = typer.Typer(no_args_is_help=True, help="The models IdentiGen knows, and their licences.")
+app.add_typer(models_app, name="models")
+evaluate_app = typer.Typer(no_args_is_help=True, help="Measure IdentiGen on your own pictures.")
+app.add_typer(evaluate_app, name="evaluate")
+
+
+class Engine(str, Enum):
+    """Choices of `--engine`."""
+
+    AUTO = "auto"
+    EMBEDDED = "embedded"
+    DIFFUSION = "diffusion"
+
+
+class Region(str, Enum):
+    """Choices of `--region`."""
+
+    BOX = "box"
+    SEGMENT = "segment"
+
+
+class Extent(str, Enum):
+    """Choices of `--extent`."""
+
+    FACE = "face"
+    HEAD = "head"
+    PERSON = "person"
+
+
+class Format(str, Enum):
+    """Choices of `--format`."""
+
+    PNG = "png"
+    JPEG = "jpg"
+    WEBP = "webp"
+
+
+OperationOption = Annotated[
+    Optional[Operation], typer.Option("--operation", help="What to do; left out: what suits each person best.")
+]
+RegionOption = Annotated[Region, typer.Option("--region", help="Cover the box or the segmented region.")]
+ExtentOption = Annotated[Extent, typer.Option("--extent", help="How much of the person a cover takes.")]
+SubjectsOption = Annotated[
+    str, typer.Option("--subjects", help="all, or numbers such as 1,3 (see `identigen detect`).")
+]
+EngineOption = Annotated[Engine, typer.Option("--engine", help="auto takes the best one that is available.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=MAX_SEED, help="The same seed gives the same new people.")
+]
+StrengthOption = Annotated[
+    float, typer.Option("--strength", min=0.0, max=1.0, help="How far from the source a new identity must be.")
+]
+
+
+@app.command()
+def anonymize(
+    photo: Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, TIFF or HEIC.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Ends in .png (lossless), .jpg or .webp.")],
+    operation: OperationOption = None,
+    region: RegionOption = Region.SEGMENT,
+    extent: ExtentOption = Extent.FACE,
+    subjects: SubjectsOption = "all",
+    engine: EngineOption = Engine.AUTO,
+    seed: SeedOption = 0,
+    strength: StrengthOption = 0.5,
+    report: Annotated[Optional[Path], typer.Option("--report", help="Write what was done as JSON.")] = None,
+    boxes: Annotated[
+        Optional[Path], typer.Option("--boxes", help="Your own boxes, JSON [[x1,y1,x2,y2], ...], instead of detection.")
+    ] = None,
+) -> None:
+    """Give the people in PHOTO new identities, or cover or remove them."""
+    from identigen.photo import format_of, open_photo
+    from identigen.pipeline import make_plan
+    from identigen.verification import export, write_atomically
+
+    format_of(out)  # a wrong ending is said before any work is done
+    wanted = _parse_subjects(subjects)
+    pipeline = _pipeline(engine)
+    source = open_photo(photo, pipeline.settings)
+    people = pipeline.detect(source) if boxes is None else _subjects_in(pipeline, source, _read_boxes(boxes))
+    options = {"region": region.value, "extent": extent.value, "strength": strength}
+    plan = make_plan(people, operation, wanted, seed=seed, **options) if people or wanted else Plan(())
+    result = pipeline.anonymize(source, people, plan)
+    finished = export(result, out)
+    if report is not None:
+        write_atomically(report, (json.dumps(finished.to_json(), indent=2) + "\n").encode())
+    for warning in finished.warnings:
+        typer.echo(f"Note: {warning}", err=True)
+    for outcome in finished.outcomes:
+        if outcome.applied is not Operation.KEEP or outcome.asked is not Operation.KEEP:
+            typer.echo(_line(outcome))
+    raise typer.Exit(3 if finished.failed else 0)
+
+
+@app.command()
+def detect(
+    photo: Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, TIFF or HEIC.")],
+    json_file: Annotated[
+        Optional[Path], typer.Option("--json", help="Write everything, masks included, as JSON.")
+    ] = None,
+    engine: EngineOption = Engine.AUTO,
+) -> None:
+    """List the people in PHOTO with what suits each of them."""
+    from identigen.photo import open_photo
+    from identigen.report import detection_json
+    from identigen.verification import write_atomically
+
+    pipeline = _pipeline(engine)
+    source = open_photo(photo, pipeline.settings)
+    people = pipeline.detect(source)
+    if json_file is not None:
+        write_atomically(json_file, (json.dumps(detection_json(source, people)) + "\n").encode())
+    if not people:
+        typer.echo("Note: Nobody was found in this photo.", err=True)
+    for subject in people:
+        x1, y1, x2, y2 = (round(value) for value in subject.box)
+        face = f"face {subject.face.size_px:.0f} px" if subject.face else "no face"
+        typer.echo(
+            f"{subject.id}  {x1},{y1} to {x2},{y2}  {face}  {subject.quality.level}  "
+            f"{subject.default_operation.value}  {subject.reason}".rstrip()
+        )
+
+
+@app.command()
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A folder of photos.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Where the results and report.jsonl go.")],
+    operation: OperationOption = None,
+    region: RegionOption = Region.SEGMENT,
+    extent: ExtentOption = Extent.FACE,
+    subjects: SubjectsOption = "all",
+    engine: EngineOption = Engine.AUTO,
+    seed: SeedOption = 0,
+    strength: StrengthOption = 0.5,
+    format_: Annotated[Format, typer.Option("--format", help="Format of the results.")] = Format.PNG,
+) -> None:
+    """Anonymise every photo in a folder; names are mirrored, bad files become rows of the report."""
+    from identigen.batch import run_batch
+    from identigen.pipeline import make_plan
+
+    wanted = _parse_subjects(subjects)
+    options = {"region": region.value, "extent": extent.value, "strength": strength}
+
+    def plan(people: tuple[Subject, ...]) -> Plan:
+        present = None if wanted is None else {subject.id for subject in people} & set(wanted)
+        return make_plan(people, operation, present, seed=seed, **options)
+
+    counts: dict[str, int] = {}
+    for row in run_batch(_pipeline(engine), source, out, plan, f".{format_.value}"):
+        counts[row.status] = counts.get(row.status, 0) + 1
+        typer.echo(f"{row.status:10}  {row.photo}  {row.text}")
+    typer.echo(", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
+    if counts.keys() == {"unreadable"}:
+        raise typer.Exit(2)
+    raise typer.Exit(3 if "failed" in counts else 0)
+
+
+@app.command()
+def serve(
+    host: Annotated[Optional[str], typer.Option(help="Address to listen on; 0.0.0.0 for the local network.")] = None,
+    port: Annotated[Optional[int], typer.Option(help="Port to listen on.")] = None,
+    engine: EngineOption = Engine.AUTO,
+) -> None:
+    """Open the page, by default at http://127.0.0.1:7860."""
+    from identigen.ui import serve as serve_page
+
+    settings = _settings(engine)
+    serve_page(replace(settings, host=host or settings.host, port=port or settings.port))
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """Show every model with its licence and what that licence asks of you."""
+    from identigen.models import REGISTRY
+
+    for record in REGISTRY.values():
+        typer.echo(
+            f"{record.name}  ({record.job})\n    {record.licence}: {record.consequence}\n    from {record.source}"
+        )
+
+
+@evaluate_app.command("detection")
+def evaluate_detection_command(
+    data: Annotated[Path, typer.Argument(metavar="DIR", help="images/ + annotations.json (COCO) and/or faces.json.")],
+    sheet: Annotated[Optional[Path], typer.Option(help="Write a contact sheet of misses and false finds.")] = None,
+) -> None:
+    """Recall and precision of faces and people against reference boxes and polygons."""
+    from identigen.evaluation.detection import evaluate_detection
+
+    evaluate_detection(_folder(data), settings=Settings.from_environment(), sheet=sheet)
+
+
+@evaluate_app.command("background")
+def evaluate_background_command(
+    scenes: Annotated[Path, typer.Argument(metavar="SCENES_DIR", help="Pictures of places without people.")],
+    limit: Annotated[Optional[int], typer.Option(help="Only the first N scenes.")] = None,
+    sheet: Annotated[Optional[Path], typer.Option(help="Write a contact sheet.")] = None,
+) -> None:
+    """Known-answer test of background prediction against OpenCV's methods."""
+    from identigen.evaluation.background import evaluate_background
+
+    evaluate_background(_folder(scenes), limit=limit, sheet=sheet)
+
+
+@evaluate_app.command("identity")
+def evaluate_identity_command(
+    faces: Annotated[Path, typer.Argument(metavar="FACES_DIR", help="Portraits to be given new faces.")],
+    limit: Annotated[Optional[int], typer.Option(help="Only N pictures, drawn with seed 0.")] = None,
+    sheet: Annotated[Optional[Path], typer.Option(help="Write contact sheets into this folder.")] = None,
+) -> None:
+    """Re-identification, utility and picture quality of new faces."""
+    from identigen.evaluation.identity import evaluate_identity
+
+    evaluate_identity(_folder(faces), limit=limit, sheet=sheet)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    """New people for old pictures."""
+    if version:
+        typer.echo(f"identigen {VERSION}")
+        raise typer.Exit()
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with the contract's exit code."""
+    try:
+        app(standalone_mode=False)
+    except IdentiGenError as error:
+        _fail(str(error), error.exit_code)
+    except (typer.Exit, SystemExit) as end:
+        sys.exit(getattr(end, "exit_code", getattr(end, "code", 0)))
+    except typer.Abort:
+        _fail("Stopped.", 1)
+    except KeyboardInterrupt:
+        _fail("Stopped.", 130)
+    except Exception as error:
+        show = getattr(error, "show", None)  # click's own usage errors know how to print themselves
+        if show is not None:
+            show()
+            sys.exit(2)
+        _fail(f"Internal error ({type(error).__name__}: {error}); please report it with the command that you ran.", 1)
+    sys.exit(0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    typer.echo(text, err=True)
+    sys.exit(code)
+
+
+def _line(outcome: Any) -> str:
+    distance = ", ".join(
+        f"{name} {value:.2f} (same person below {outcome.thresholds[name]:.2f})"
+        for name, value in outcome.distances.items()
+    )
+    return f"{outcome.subject_id}  {outcome.applied.value}  {outcome.verdict}  {distance}  {outcome.reason}".rstrip()
+
+
+def _settings(engine: Engine) -> Settings:
+    settings = Settings.from_environment()
+    return settings if engine is Engine.AUTO else replace(settings, engine=engine.value)
+
+
+def _pipeline(engine: Engine) -> Pipeline:
+    from identigen.pipeline import Pipeline
+
+    return Pipeline(_settings(engine))
+
+
+def _parse_subjects(text: str) -> Collection[int] | None:
+    if text.strip().lower() == "all":
+        return None
+    try:
+        return {int(part) for part in text.split(",")}
+    except ValueError:
+        raise PlanError(f"--subjects takes 'all' or numbers such as 1,3, not {text!r}.") from None
+
+
+def _subjects_in(
+    pipeline: Pipeline, photo: Photo, boxes: list[tuple[float, float, float, float]]
+) -> tuple[Subject, ...]:
+    found: list[Subject] = []
+    for number, box in enumerate(boxes, start=1):
+        subject = pipeline.subject_in(photo, box, found)
+        found.append(replace(subject, id=number))
+    return tuple(found)
+
+
+def _read_boxes(path: Path) -> list[tuple[float, float, float, float]]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        items = data["boxes"] if isinstance(data, dict) else data
+        boxes = [(float(x1), float(y1), float(x2), float(y2)) for x1, y1, x2, y2 in items]
+    except OSError:
+        raise InputError(f"{path} cannot be read; give a JSON file with boxes.") from None
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{path} does not hold boxes; write them as [[x1, y1, x2, y2], ...] in pixels.") from None
+    if any(x2 <= x1 or y2 <= y1 for x1, y1, x2, y2 in boxes):
+        raise InputError(f"{path} holds a box that is empty or inside out; x2 > x1 and y2 > y1 are needed.")
+    return boxes
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise InputError(f"{path} is not a folder.")
+    return path

@@ -1,0 +1,116 @@
+"""The privacy check: is it still the same person, did anything else change, does the file tell more than its pixels?"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from identigen import masks
+from identigen.landmarks import face_box, find_landmarks, head_pose
+from identigen.photo import encode, format_of, metadata_of
+from identigen.recognition import Recogniser
+from identigen.report import Report
+from identigen.types import Box, Face, Floats, Outcome, Pixels, Result, Verdict, Window
+
+MARGIN = 0.05
+"""A candidate is taken at once only this far beyond the threshold: another aligner moves a distance by a few hundredths."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Likeness:
+    """How near a face came to those that it must not resemble (Euclidean; larger is safer)."""
+
+    to_source: float
+    to_others: float
+    threshold: float
+    descriptor: Floats
+
+    @property
+    def verdict(self) -> Verdict:
+        return "pass" if min(self.to_source, self.to_others) >= self.threshold else "fail"
+
+    @property
+    def is_safe(self) -> bool:
+        """Beyond the threshold by the margin, as seen from the source; strangers need the threshold alone."""
+        return self.to_source >= self.threshold + MARGIN and self.to_others >= self.threshold
+
+
+def look_again(pixels: Pixels, box: Box) -> Face | None:
+    """Find the face that now stands where `box` is, with landmarks; None when the mesh sees none."""
+    points = find_landmarks(pixels, box)
+    if points is None:
+        return None
+    return Face(face_box(points), points, head_pose(points))
+
+
+def measure(
+    recogniser: Recogniser, pixels: Pixels, face: Face, source: Floats | None, others: Sequence[Floats]
+) -> Likeness:
+    """Describe `face` and measure its distance to the source and to the nearest of the others (inf when there is none)."""
+    descriptor = recogniser.describe(pixels, [face])[0]
+    return Likeness(
+        to_source=_distance(descriptor, source),
+        to_others=min((_distance(descriptor, other) for other in others), default=float("inf")),
+        threshold=recogniser.threshold,
+        descriptor=descriptor,
+    )
+
+
+def same_face(a: Box, b: Box) -> bool:
+    """Whether two face boxes are of one place: the centre of one lies in the other."""
+    ax, ay = (a[0] + a[2]) / 2, (a[1] + a[3]) / 2
+    bx, by = (b[0] + b[2]) / 2, (b[1] + b[3]) / 2
+    return (b[0] <= ax <= b[2] and b[1] <= ay <= b[3]) or (a[0] <= bx <= a[2] and a[1] <= by <= a[3])
+
+
+def outside_is_identical(before: Pixels, after: Pixels, outcomes: Sequence[Outcome]) -> bool:
+    """Whether every pixel outside of all changed regions is what it was."""
+    height, width = before.shape[:2]
+    allowed = masks.union([outcome.changed for outcome in outcomes], (height, width))
+    rows = 256  # in bands: a whole-photo difference of 50 megapixels would cost 150 MB
+    for top in range(0, height, rows):
+        window = Window(0, top, width, min(height, top + rows))
+        differs = (before[window.slices] != after[window.slices]).any(axis=2)
+        if (differs & ~allowed.within(window)).any():
+            return False
+    return True
+
+
+def export(result: Result, path: str | Path, quality: int = 95) -> Report:
+    """Write the picture (PNG, JPEG or WebP by the name's ending), examine the written bytes, return the completed report.
+
+    Raises `InputError` when the ending names no format. The file appears only when it is complete.
+    """
+    target = Path(path)
+    data = encode(result.photo.pixels, format_of(target), quality)
+    write_atomically(target, data)
+    return examined(result, data)
+
+
+def examined(result: Result, data: bytes) -> Report:
+    """The report of `result`, completed by what the encoded picture `data` really holds besides pixels."""
+    return result.report.with_export(metadata_removed=not metadata_of(data))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file that is either the old one or complete, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".identigen-")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _distance(a: Floats, b: Floats | None) -> float:
+    return float("inf") if b is None else float(np.linalg.norm(a - b))
