@@ -1,7 +1,7 @@
 """The command line: a contract that scripts depend on.
 
-Exit codes: 0 done · 1 internal error · 2 input refused, one sentence on stderr, no output file · 3 an operation failed its
-check and that person is covered instead.
+Exit codes: 0 done · 1 internal error · 2 input refused, one sentence on stderr, no output file · 3 an operation failed
+its check and that person is covered instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -65,7 +65,7 @@ class Format(str, Enum):
 
 
 OperationOption = Annotated[
-    Optional[Operation], typer.Option("--operation", help="What to do; left out: what suits each person best.")
+    Operation | None, typer.Option("--operation", help="What to do; left out: what suits each person best.")
 ]
 RegionOption = Annotated[Region, typer.Option("--region", help="Cover the box or the segmented region.")]
 ExtentOption = Annotated[Extent, typer.Option("--extent", help="How much of the person a cover takes.")]
@@ -92,15 +92,15 @@ def anonymize(
     engine: EngineOption = Engine.AUTO,
     seed: SeedOption = 0,
     strength: StrengthOption = 0.5,
-    report: Annotated[Optional[Path], typer.Option("--report", help="Write what was done as JSON.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write what was done as JSON.")] = None,
     boxes: Annotated[
-        Optional[Path], typer.Option("--boxes", help="Your own boxes, JSON [[x1,y1,x2,y2], ...], instead of detection.")
+        Path | None, typer.Option("--boxes", help="Your own boxes, JSON [[x1,y1,x2,y2], ...], instead of detection.")
     ] = None,
 ) -> None:
     """Give the people in PHOTO new identities, or cover or remove them."""
-    from identigen.photo import format_of, open_photo
+    from identigen.photo import format_of, open_photo, write_atomically
     from identigen.pipeline import make_plan
-    from identigen.verification import export, write_atomically
+    from identigen.verification import export
 
     format_of(out)  # a wrong ending is said before any work is done
     wanted = _parse_subjects(subjects)
@@ -124,15 +124,12 @@ def anonymize(
 @app.command()
 def detect(
     photo: Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, TIFF or HEIC.")],
-    json_file: Annotated[
-        Optional[Path], typer.Option("--json", help="Write everything, masks included, as JSON.")
-    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything, masks included, as JSON.")] = None,
     engine: EngineOption = Engine.AUTO,
 ) -> None:
     """List the people in PHOTO with what suits each of them."""
-    from identigen.photo import open_photo
+    from identigen.photo import open_photo, write_atomically
     from identigen.report import detection_json
-    from identigen.verification import write_atomically
 
     pipeline = _pipeline(engine)
     source = open_photo(photo, pipeline.settings)
@@ -186,8 +183,8 @@ def batch(
 
 @app.command()
 def serve(
-    host: Annotated[Optional[str], typer.Option(help="Address to listen on; 0.0.0.0 for the local network.")] = None,
-    port: Annotated[Optional[int], typer.Option(help="Port to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for the local network.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     engine: EngineOption = Engine.AUTO,
 ) -> None:
     """Open the page, by default at http://127.0.0.1:7860."""
@@ -211,7 +208,7 @@ def models_list() -> None:
 @evaluate_app.command("detection")
 def evaluate_detection_command(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="images/ + annotations.json (COCO) and/or faces.json.")],
-    sheet: Annotated[Optional[Path], typer.Option(help="Write a contact sheet of misses and false finds.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet of misses and false finds.")] = None,
 ) -> None:
     """Recall and precision of faces and people against reference boxes and polygons."""
     from identigen.evaluation.detection import evaluate_detection
@@ -222,8 +219,8 @@ def evaluate_detection_command(
 @evaluate_app.command("background")
 def evaluate_background_command(
     scenes: Annotated[Path, typer.Argument(metavar="SCENES_DIR", help="Pictures of places without people.")],
-    limit: Annotated[Optional[int], typer.Option(help="Only the first N scenes.")] = None,
-    sheet: Annotated[Optional[Path], typer.Option(help="Write a contact sheet.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N scenes.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet.")] = None,
 ) -> None:
     """Known-answer test of background prediction against OpenCV's methods."""
     from identigen.evaluation.background import evaluate_background
@@ -234,8 +231,8 @@ def evaluate_background_command(
 @evaluate_app.command("identity")
 def evaluate_identity_command(
     faces: Annotated[Path, typer.Argument(metavar="FACES_DIR", help="Portraits to be given new faces.")],
-    limit: Annotated[Optional[int], typer.Option(help="Only N pictures, drawn with seed 0.")] = None,
-    sheet: Annotated[Optional[Path], typer.Option(help="Write contact sheets into this folder.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only N pictures, drawn with seed 0.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write contact sheets into this folder.")] = None,
 ) -> None:
     """Re-identification, utility and picture quality of new faces."""
     from identigen.evaluation.identity import evaluate_identity

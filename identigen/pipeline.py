@@ -1,13 +1,13 @@
 """The only room that knows all others.
 
     Photo ──detect──▶ Subjects ──make_plan──▶ Plan ──run──▶ for each Edit:
-        new face   propose candidates ─▶ paste ─▶ look again ─▶ measure ─▶ the first safe one that keeps what should be kept
+        new face   propose candidates ─▶ paste ─▶ look again ─▶ measure ─▶ the first safe one that keeps enough
         removal    mask with rim and shadow ─▶ predict the background ─▶ look whether somebody is still there
         cover      region ─▶ obfuscate ─▶ measure
     ──▶ Result + Report
 
-Synthesis proposes, background predicts, obfuscation covers; only this file renders them into the photo, measures, chooses
-and retries. It fails closed: what cannot be shown to be another person is covered, and the report says so.
+Synthesis proposes, background predicts, obfuscation covers; only this file renders them into the photo, measures,
+chooses and retries. It fails closed: what cannot be shown to be another person is covered, and the report says so.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ FACE_MARGIN = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Which engine does an operation here; `engine` is None when none can, and `reason` says why and what would help."""
+    """Which engine does an operation here; None when none can, and `reason` says why and what would help."""
 
     engine: str | None
     reason: str = ""
@@ -115,6 +115,7 @@ class Pipeline:
         subjects = pipeline.detect(photo)
         result = pipeline.anonymize(photo, subjects, make_plan(subjects, Operation.FACE))
         report = export(result, "party-anonymous.png")
+
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -143,7 +144,7 @@ class Pipeline:
         return self._predictor
 
     def prepare(self) -> tuple[str, ...]:
-        """Fetch what may be fetched, load and warm what a first visitor would wait for; return sentences to be shown."""
+        """Fetch what may be fetched, load what a first visitor would wait for; return sentences to be shown."""
         return tuple(self.detector.prepare())
 
     def operations(self) -> dict[Operation, Availability]:
@@ -398,7 +399,7 @@ class _Run:
         """Cover, and cover more when the person can still be recognised: layered over the face, then a solid box."""
         asked = asked or edit.operation
         face_px = subject.face.size_px if subject.face else None
-        for attempt, (operation, region) in enumerate(self._ladder(subject, edit)):
+        for attempt, (operation, region) in enumerate(self._ladder(subject, edit)):  # noqa: B007 (read after the loop)
             window, patch = obfuscate(self.pixels, region, operation, edit.seed, face_px)
             likeness = self._likeness_after(subject, window, patch)
             if likeness is None or likeness.verdict == "pass":
@@ -551,7 +552,7 @@ class _Run:
         _lay(self.pixels, outcome)
 
     def _with_kept(self) -> tuple[Outcome, ...]:
-        """The outcomes in the order of their patches (near people cover far ones), then everybody who was not changed."""
+        """The outcomes in the order of their patches (near people cover far ones), then everybody unchanged."""
         done = {outcome.subject_id: outcome for outcome in self.outcomes}
         kept = {
             subject.id: self._outcome(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +10,13 @@ import numpy as np
 
 from identigen import masks
 from identigen.landmarks import face_box, find_landmarks, head_pose
-from identigen.photo import encode, format_of, metadata_of
+from identigen.photo import encode, format_of, metadata_of, write_atomically
 from identigen.recognition import Recogniser
 from identigen.report import Report
 from identigen.types import Box, Face, Floats, Outcome, Pixels, Result, Verdict, Window
 
 MARGIN = 0.05
-"""A candidate is taken at once only this far beyond the threshold: another aligner moves a distance by a few hundredths."""
+"""Beyond the threshold by this much is safe: another aligner moves a distance by a few hundredths."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,7 +49,7 @@ def look_again(pixels: Pixels, box: Box) -> Face | None:
 def measure(
     recogniser: Recogniser, pixels: Pixels, face: Face, source: Floats | None, others: Sequence[Floats]
 ) -> Likeness:
-    """Describe `face` and measure its distance to the source and to the nearest of the others (inf when there is none)."""
+    """Describe `face` and measure its distance to the source and to the nearest of the others (inf without any)."""
     descriptor = recogniser.describe(pixels, [face])[0]
     return Likeness(
         to_source=_distance(descriptor, source),
@@ -82,7 +80,7 @@ def outside_is_identical(before: Pixels, after: Pixels, outcomes: Sequence[Outco
 
 
 def export(result: Result, path: str | Path, quality: int = 95) -> Report:
-    """Write the picture (PNG, JPEG or WebP by the name's ending), examine the written bytes, return the completed report.
+    """Write the picture (PNG, JPEG or WebP by its ending), examine the written bytes, return the completed report.
 
     Raises `InputError` when the ending names no format. The file appears only when it is complete.
     """
@@ -95,21 +93,6 @@ def export(result: Result, path: str | Path, quality: int = 95) -> Report:
 def examined(result: Result, data: bytes) -> Report:
     """The report of `result`, completed by what the encoded picture `data` really holds besides pixels."""
     return result.report.with_export(metadata_removed=not metadata_of(data))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that is either the old one or complete, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".identigen-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _distance(a: Floats, b: Floats | None) -> float:
