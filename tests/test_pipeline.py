@@ -1,0 +1,228 @@
+"""The promises of the main job, on real photos."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from identigen import masks
+from identigen.errors import OperationUnavailable, PlanError
+from identigen.pipeline import Pipeline, assemble, derived_seed, make_plan
+from identigen.settings import Settings
+from identigen.types import Candidate, Edit, Mask, Operation, Photo, Plan, Result, Subject, Window
+
+Subjects = tuple[Subject, ...]
+
+
+def changed_outside(before: Photo, result: Result, allowed: Mask) -> int:
+    differs = (before.pixels != result.photo.pixels).any(axis=2)
+    return int((differs & ~allowed.to_array()).sum())
+
+
+@pytest.fixture(scope="module")
+def new_face(pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects) -> Result:
+    return pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.FACE, seed=1))
+
+
+def test_a_new_face_is_somebody_else(new_face: Result) -> None:
+    [outcome] = new_face.outcomes
+    assert outcome.applied is Operation.FACE
+    assert outcome.verdict == "pass"
+    assert outcome.distances["dlib"] >= 0.60
+    assert not new_face.report.failed
+
+
+def test_a_new_face_stays_inside_its_grown_box(new_face: Result, astronaut: Photo) -> None:
+    face = new_face.subjects[0].face
+    assert face is not None
+    x1, y1, x2, y2 = face.box
+    dx, dy = 0.25 * (x2 - x1), 0.25 * (y2 - y1)
+    allowed = masks.rectangle((x1 - dx, y1 - dy, x2 + dx, y2 + dy), (astronaut.height, astronaut.width))
+    assert changed_outside(astronaut, new_face, allowed) == 0
+    assert (astronaut.pixels != new_face.photo.pixels).any()
+
+
+def test_the_new_face_is_still_a_face_in_the_same_pose(new_face: Result) -> None:
+    kept = new_face.outcomes[0].kept
+    assert abs(kept["yaw"]["before"] - kept["yaw"]["after"]) <= 8
+
+
+def test_a_seed_repeats_exactly_and_another_does_not(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, new_face: Result
+) -> None:
+    again = pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.FACE, seed=1))
+    other = pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.FACE, seed=2))
+    assert np.array_equal(new_face.photo.pixels, again.photo.pixels)
+    assert not np.array_equal(new_face.photo.pixels, other.photo.pixels)
+
+
+@pytest.mark.parametrize("operation", [Operation.LAYERED, Operation.BLUR, Operation.SOLID])
+def test_a_cover_hides_the_person_and_leaves_the_rest(
+    pipeline: Pipeline, zidane: Photo, zidane_subjects: Subjects, operation: Operation
+) -> None:
+    result = pipeline.anonymize(zidane, zidane_subjects, make_plan(zidane_subjects, operation))
+    everything = masks.union([o.changed for o in result.outcomes], (zidane.height, zidane.width))
+    assert changed_outside(zidane, result, everything) == 0
+    assert result.report.outside_mask_identical
+    for outcome in result.outcomes:
+        assert outcome.verdict in ("pass", "not-applicable")
+        assert outcome.changed.area > 0
+
+
+def test_different_people_get_different_operations_and_the_rest_is_kept(
+    pipeline: Pipeline, zidane: Photo, zidane_subjects: Subjects
+) -> None:
+    first, second = zidane_subjects[:2]
+    plan = Plan((Edit(first.id, Operation.SOLID),))
+    result = pipeline.anonymize(zidane, zidane_subjects, plan)
+    assert {o.subject_id: o.applied for o in result.outcomes} == {
+        first.id: Operation.SOLID,
+        second.id: Operation.KEEP,
+    }
+    inside = second.mask.to_array() & ~result.outcomes[0].changed.to_array()
+    assert np.array_equal(zidane.pixels[inside], result.photo.pixels[inside])
+
+
+def test_the_mask_drawn_by_the_user_wins(pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects) -> None:
+    drawn = masks.rectangle((20, 300, 120, 400), (astronaut.height, astronaut.width))
+    nobody = replace(astronaut_subjects[0], face=None)
+    plan = Plan((Edit(nobody.id, Operation.SOLID, mask=drawn),))
+    result = pipeline.anonymize(astronaut, (nobody,), plan)
+    assert np.array_equal(result.outcomes[0].changed.to_array(), drawn.to_array())
+    assert changed_outside(astronaut, result, drawn) == 0
+
+
+def test_a_cover_that_misses_the_face_is_made_stronger_and_reported(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects
+) -> None:
+    beside = masks.rectangle((20, 300, 60, 340), (astronaut.height, astronaut.width))
+    plan = Plan((Edit(astronaut_subjects[0].id, Operation.BLUR, mask=beside),))
+    result = pipeline.anonymize(astronaut, astronaut_subjects, plan)
+    [outcome] = result.outcomes
+    assert result.report.failed
+    assert outcome.applied is not Operation.BLUR
+    assert outcome.verdict in ("pass", "not-applicable")
+
+
+def test_no_safe_candidate_means_a_cover_and_never_the_face(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mirror:
+        """An engine whose every proposal is the person itself."""
+
+        name, operations, models = "mirror", frozenset({Operation.FACE}), ()
+
+        def propose(self, pixels, subject, edit, seeds):  # type: ignore[no-untyped-def]
+            window = Window.around(subject.face.box, *pixels.shape[:2])
+            cut = pixels[window.slices].astype(np.float32)
+            for seed in seeds:
+                yield Candidate(seed, window, cut, np.ones(cut.shape[:2], np.float32))
+
+    monkeypatch.setattr(pipeline, "_synthesisers", (Mirror(),))
+    plan = make_plan(astronaut_subjects, Operation.FACE)
+    result = pipeline.anonymize(astronaut, astronaut_subjects, plan)
+    [outcome] = result.outcomes
+    assert result.report.failed
+    assert outcome.asked is Operation.FACE
+    assert outcome.applied in (Operation.LAYERED, Operation.SOLID)
+    assert outcome.candidates_tried == 12
+    assert "covered" in outcome.reason
+
+
+def test_removal_changes_the_place_and_nobody_is_seen_there(
+    pipeline: Pipeline, astronaut: Photo, zidane: Photo, zidane_subjects: Subjects
+) -> None:
+    subject = zidane_subjects[0]
+    result = pipeline.anonymize(zidane, zidane_subjects, Plan((Edit(subject.id, Operation.REMOVE),)))
+    outcome = next(o for o in result.outcomes if o.subject_id == subject.id)
+    assert outcome.applied is Operation.REMOVE
+    assert masks.subtract(subject.mask, outcome.changed).area < 0.05 * subject.mask.area
+    assert changed_outside(zidane, result, outcome.changed) == 0
+    assert outcome.reason or not any(
+        subject.face and _near(face.box, subject.face.box) for face in pipeline.detector.find_faces(result.photo.pixels)
+    )
+
+
+def _near(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return abs(a[0] - b[0]) < 0.3 * (b[2] - b[0]) and abs(a[1] - b[1]) < 0.3 * (b[3] - b[1])
+
+
+def test_stopping_keeps_who_is_finished(pipeline: Pipeline, zidane: Photo, zidane_subjects: Subjects) -> None:
+    steps = pipeline.run(zidane, zidane_subjects, make_plan(zidane_subjects, Operation.SOLID))
+    seen = next(steps)
+    while seen.done < 1:
+        seen = next(steps)
+    so_far = seen.so_far
+    steps.close()
+    assert so_far is not None
+    applied = [outcome.applied for outcome in so_far.outcomes]
+    assert applied.count(Operation.SOLID) == 1
+    assert applied.count(Operation.KEEP) == len(zidane_subjects) - 1
+
+
+def test_one_person_is_done_again_without_touching_the_other(
+    pipeline: Pipeline, zidane: Photo, zidane_subjects: Subjects
+) -> None:
+    result = pipeline.anonymize(zidane, zidane_subjects, make_plan(zidane_subjects, Operation.SOLID))
+    first, second = zidane_subjects[:2]
+    finished = [o for o in result.outcomes if o.subject_id == second.id]
+    steps = pipeline.run(zidane, zidane_subjects, Plan((Edit(first.id, Operation.LAYERED),)), finished)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(steps)
+    again: Result = end.value.value
+    assert {o.subject_id: o.applied for o in again.outcomes} == {
+        first.id: Operation.LAYERED,
+        second.id: Operation.SOLID,
+    }
+    only_second = assemble(zidane, finished)
+    inside = finished[0].changed.to_array()
+    assert np.array_equal(only_second.pixels[inside], again.photo.pixels[inside])
+
+
+def test_nobody_in_the_photo_is_a_warning_not_an_error(pipeline: Pipeline) -> None:
+    empty = Photo(np.zeros((64, 64, 3), np.uint8))
+    result = pipeline.anonymize(empty)
+    assert np.array_equal(result.photo.pixels, empty.pixels)
+    assert any("Nobody" in warning for warning in result.report.warnings)
+
+
+def test_what_no_engine_can_do_is_refused_before_anything_is_done(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects
+) -> None:
+    with pytest.raises(OperationUnavailable, match="diffusion"):
+        pipeline.run(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.BODY))
+
+
+def test_plans_name_only_people_who_exist(astronaut_subjects: Subjects) -> None:
+    with pytest.raises(PlanError, match="no person 7"):
+        make_plan(astronaut_subjects, Operation.FACE, ids=[7])
+    with pytest.raises(PlanError, match="two edits"):
+        Plan((Edit(1, Operation.FACE), Edit(1, Operation.BLUR)))
+
+
+def test_two_people_get_two_seeds_and_always_the_same(zidane_subjects: Subjects) -> None:
+    seeds = [edit.seed for edit in make_plan(zidane_subjects, Operation.FACE, seed=5).edits]
+    assert len(set(seeds)) == len(seeds)
+    assert seeds == [derived_seed(5, subject.id) for subject in zidane_subjects]
+
+
+def test_a_hand_drawn_box_is_covered_even_where_nobody_is_recognised(pipeline: Pipeline) -> None:
+    wall = Photo(np.full((200, 300, 3), 90, np.uint8))
+    subject = pipeline.subject_in(wall, (50, 40, 120, 150), ())
+    assert subject.default_operation is Operation.LAYERED
+    assert masks.iou(subject.mask, masks.rectangle((50, 40, 120, 150), (200, 300))) > 0.9
+
+
+def test_operations_say_what_is_missing(pipeline: Pipeline) -> None:
+    available = pipeline.operations()
+    assert available[Operation.FACE].engine == "embedded"
+    assert available[Operation.BODY].engine is None
+    assert "GPU" in available[Operation.BODY].reason or "diffusion" in available[Operation.BODY].reason
+
+
+def test_the_engine_that_was_asked_for_is_not_silently_replaced(astronaut: Photo, settings: Settings) -> None:
+    diffusion = Pipeline(replace(settings, engine="diffusion"))
+    assert diffusion.operations()[Operation.FACE].engine != "embedded"

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from identigen import masks
+from identigen.errors import InputError
+from identigen.photo import open_photo
+from identigen.pipeline import Pipeline, make_plan
+from identigen.types import Mask, Operation, Outcome, Photo, Subject
+from identigen.verification import examined, export, outside_is_identical, same_face
+
+
+def outcome(changed: Mask) -> Outcome:
+    patch = np.zeros((changed.window.height, changed.window.width, 3), np.uint8)
+    return Outcome(
+        subject_id=1, asked=Operation.SOLID, applied=Operation.SOLID, reason="", seed=0, engine="classical",
+        box=changed.window.box, region="box", changed=changed, patch=patch,
+    )  # fmt: skip
+
+
+def test_a_single_pixel_outside_the_mask_is_noticed() -> None:
+    before = np.zeros((600, 40, 3), np.uint8)
+    allowed = outcome(masks.rectangle((10, 10, 20, 20), (600, 40)))
+    after = before.copy()
+    after[15, 15] = 255
+    assert outside_is_identical(before, after, [allowed])
+    after[599, 39, 2] = 1
+    assert not outside_is_identical(before, after, [allowed])
+
+
+def test_what_is_exported_holds_pixels_and_nothing_of_the_source(
+    pipeline: Pipeline, astronaut: Photo, tmp_path: Path
+) -> None:
+    source = tmp_path / "source.jpg"
+    exif = Image.Exif()
+    exif[0x010F] = "Secret Camera"
+    Image.fromarray(astronaut.pixels).save(source, exif=exif, comment=b"secret place")
+    photo = open_photo(source)
+    subjects = pipeline.detect(photo)
+    result = pipeline.anonymize(photo, subjects, make_plan(subjects, Operation.SOLID))
+    for name in ("out.png", "out.jpg", "out.webp"):
+        report = export(result, tmp_path / name)
+        assert report.metadata_removed is True
+        assert b"ecret" not in (tmp_path / name).read_bytes()
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png")), result.photo.pixels)
+
+
+def test_metadata_that_was_left_is_noticed(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: tuple[Subject, ...], tmp_path: Path
+) -> None:
+    result = pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.KEEP))
+    exif = Image.Exif()
+    exif[0x010F] = "Secret Camera"
+    leaky = tmp_path / "leaky.jpg"
+    Image.fromarray(astronaut.pixels).save(leaky, exif=exif)
+    assert examined(result, leaky.read_bytes()).metadata_removed is False
+
+
+def test_an_unknown_ending_is_refused_and_no_file_appears(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: tuple[Subject, ...], tmp_path: Path
+) -> None:
+    result = pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.KEEP))
+    with pytest.raises(InputError, match="xyz"):
+        export(result, tmp_path / "out.xyz")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ((0, 0, 10, 10), (2, 2, 9, 9), True),
+        ((0, 0, 10, 10), (0, 0, 100, 100), True),
+        ((0, 0, 10, 10), (20, 0, 30, 10), False),
+    ],
+)
+def test_faces_of_one_place(a: tuple[float, ...], b: tuple[float, ...], same: bool) -> None:
+    assert same_face(a, b) is same  # type: ignore[arg-type]
