@@ -106,6 +106,16 @@ def derived_seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0]) % (MAX_SEED + 1)
 
 
+def complete(steps: Generator[Step, None, Result]) -> Result:
+    """Go through all steps of `Pipeline.run` and return its result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+
 class Pipeline:
     """Detects, plans and runs; keeps its models loaded, keeps nothing of any photo.
 
@@ -187,13 +197,7 @@ class Pipeline:
     def anonymize(self, photo: Photo, subjects: Sequence[Subject] | None = None, plan: Plan | None = None) -> Result:
         """Do all of `run` at once; without a plan everybody gets the default operation."""
         subjects = self.detect(photo) if subjects is None else subjects
-        steps = self.run(photo, subjects, make_plan(subjects) if plan is None else plan)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
+        return complete(self.run(photo, subjects, make_plan(subjects) if plan is None else plan))
 
     def _availability(self, operation: Operation) -> Availability:
         if operation is Operation.KEEP:

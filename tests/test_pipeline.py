@@ -9,7 +9,7 @@ import pytest
 
 from identigen import masks
 from identigen.errors import OperationUnavailable, PlanError
-from identigen.pipeline import Pipeline, assemble, derived_seed, make_plan
+from identigen.pipeline import Pipeline, assemble, complete, derived_seed, make_plan
 from identigen.settings import Settings
 from identigen.types import Candidate, Edit, Mask, Operation, Photo, Plan, Result, Subject, Window
 
@@ -168,11 +168,7 @@ def test_one_person_is_done_again_without_touching_the_other(
     result = pipeline.anonymize(zidane, zidane_subjects, make_plan(zidane_subjects, Operation.SOLID))
     first, second = zidane_subjects[:2]
     finished = [o for o in result.outcomes if o.subject_id == second.id]
-    steps = pipeline.run(zidane, zidane_subjects, Plan((Edit(first.id, Operation.LAYERED),)), finished)
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(steps)
-    again: Result = end.value.value
+    again = complete(pipeline.run(zidane, zidane_subjects, Plan((Edit(first.id, Operation.LAYERED),)), finished))
     assert {o.subject_id: o.applied for o in again.outcomes} == {
         first.id: Operation.LAYERED,
         second.id: Operation.SOLID,
