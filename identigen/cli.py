@@ -7,6 +7,7 @@ its check and that person is covered instead.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Collection
 from dataclasses import replace
@@ -249,6 +250,12 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def main() -> NoReturn:
+    """Run as a program: stderr belongs to our own sentences."""
+    _mute_native_libraries()
+    run()
+
+
+def run() -> NoReturn:
     """Run the command line and end the process with the contract's exit code."""
     try:
         app(standalone_mode=False)
@@ -267,6 +274,15 @@ def main() -> NoReturn:
             sys.exit(2)
         _fail(f"Internal error ({type(error).__name__}: {error}); please report it with the command that you ran.", 1)
     sys.exit(0)
+
+
+def _mute_native_libraries() -> None:
+    """MediaPipe's C++ side writes its log to file descriptor 2, past every switch; give it another one than ours."""
+    own = os.dup(2)
+    sys.stderr = os.fdopen(own, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _fail(text: str, code: int) -> NoReturn:

@@ -28,7 +28,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     def call(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["identigen", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            cli.run()
         out, err = capsys.readouterr()
         return int(end.value.code or 0), out, err
 
@@ -175,6 +175,14 @@ def test_an_internal_error_is_one_line(run: Run, astronaut_file: Path, monkeypat
     assert code == 1
     assert "ZeroDivisionError" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_stderr_holds_our_own_sentences_and_no_library_log(astronaut_file: Path) -> None:
+    command = [sys.executable, "-m", "identigen", "detect", str(astronaut_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1  ")
+    assert done.stderr == ""
 
 
 def test_the_module_runs_as_a_program() -> None:
