@@ -1,0 +1,114 @@
+"""Somebody whom no detector found, but a user points at: segment what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from identigen import masks
+from identigen.crop import square_around
+from identigen.detection.bundled import segment_person
+from identigen.detection.pairing import Body
+from identigen.types import Bools, Box, Mask, Pixels, Point, Window
+
+CROPS = (0.3, 0.5, 0.8)
+"""Sides of the square crops around a point, in shares of the photo's shorter side."""
+MIN_VISIBILITY = 0.5
+GRABCUT_CROP = 0.4
+GRABCUT_SIDE = 192
+GRABCUT_ROUNDS = 5
+MIN_CONTRAST = 8.0
+"""Least difference of the mean colour (CIE Lab) between a region and its surroundings; less is sky or wall."""
+
+
+def body_at(pixels: Pixels, point: Point) -> Body | None:
+    """Segment the person under `point`: by pose where it sees somebody, by colour otherwise; None without either."""
+    return _by_pose(pixels, point) or _by_colour(pixels, point)
+
+
+def body_in(pixels: Pixels, box: Box) -> Body:
+    """The region that a box drawn by hand means: the person in it where one fills it, else the box itself."""
+    window = Window.around(box, *pixels.shape[:2])
+    frame = masks.rectangle(box, (pixels.shape[0], pixels.shape[1]))
+    body = segment_person(pixels, window)
+    if body is not None and body.mask.area > 0.25 * frame.area and body.score >= MIN_VISIBILITY:
+        return body
+    return Body(frame, 1.0, "by hand", head=box)
+
+
+def _by_pose(pixels: Pixels, point: Point) -> Body | None:
+    """The clearest person among crops of several sizes whose silhouette holds the point."""
+    bodies = [
+        (body.score - _cut_share(body.mask, window), body)
+        for window in _windows(pixels, point)
+        if (body := segment_person(pixels, window)) is not None
+        and body.mask.contains(point)
+        and body.score >= MIN_VISIBILITY
+    ]
+    return max(bodies, key=lambda pair: pair[0])[1] if bodies else None
+
+
+def _windows(pixels: Pixels, point: Point) -> Iterator[Window]:
+    height, width = pixels.shape[:2]
+    for share in CROPS:
+        reach = share * min(height, width) / 2
+        yield Window.around((point[0] - reach, point[1] - reach, point[0] + reach, point[1] + reach), height, width)
+    yield Window(0, 0, width, height)
+
+
+def _cut_share(mask: Mask, window: Window) -> float:
+    """How much of the silhouette's outline the crop cut off although the photo goes on: 0 none, 1 a whole side."""
+    height, width = mask.photo_size
+    inside = mask.within(window)
+    cuts = [
+        inside[0].mean() if window.top > 0 else 0.0,
+        inside[-1].mean() if window.bottom < height else 0.0,
+        inside[:, 0].mean() if window.left > 0 else 0.0,
+        inside[:, -1].mean() if window.right < width else 0.0,
+    ]
+    return float(max(cuts))
+
+
+def _by_colour(pixels: Pixels, point: Point) -> Body | None:
+    """GrabCut (Rother et al. 2004) around the point; None when what it finds does not stand out."""
+    height, width = pixels.shape[:2]
+    reach = GRABCUT_CROP * min(height, width) / 2
+    crop = square_around((point[0] - reach, point[1] - reach, point[0] + reach, point[1] + reach), 1.0, GRABCUT_SIDE)
+    view = crop.extract(pixels)
+    region = _grabcut(view)
+    if region is None or not _stands_out(view, region):
+        return None
+    part, window = crop.restore(region.astype(np.float32), (height, width))
+    mask = Mask.from_window(part > 0.5, window, (height, width))
+    return Body(mask, 0.3, "grabcut") if mask.contains(point) else None
+
+
+def _grabcut(view: Pixels) -> Bools | None:
+    """The region around the middle of a square view; None when it vanishes or fills the view."""
+    side = view.shape[0]
+    seeds = np.full((side, side), cv2.GC_PR_BGD, np.uint8)
+    middle = (side // 2, side // 2)
+    cv2.circle(seeds, middle, side // 4, (float(cv2.GC_PR_FGD),), -1)
+    cv2.circle(seeds, middle, side // 24, (float(cv2.GC_FGD),), -1)
+    edge = max(1, side // 32)
+    seeds[:edge] = seeds[-edge:] = seeds[:, :edge] = seeds[:, -edge:] = cv2.GC_BGD
+    try:
+        cv2.setRNGSeed(0)
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(view, seeds, (0, 0, side, side), *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    except cv2.error:  # one colour everywhere: there is nothing to cut
+        return None
+    inside = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
+    _, labels = cv2.connectedComponents(inside.astype(np.uint8))
+    region = labels == labels[middle[1], middle[0]]
+    return np.asarray(region) if 0.01 < region.mean() < 0.7 else None
+
+
+def _stands_out(view: Pixels, region: Bools) -> bool:
+    lab = cv2.cvtColor(view.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    ring = cv2.dilate(region.astype(np.uint8), masks.disc(8)).astype(bool) & ~region
+    if not ring.any():
+        return False
+    return bool(np.linalg.norm(lab[region].mean(0) - lab[ring].mean(0)) >= MIN_CONTRAST)
