@@ -29,11 +29,11 @@ WARNINGS: Mapping[Operation, str] = MappingProxyType(
 """What has to be known before an operation is chosen."""
 
 # In sizes of the face; found by looking, and by the recogniser's distance before / after.
-TILE = 1 / 4
-SIGMA = 0.25
+TILE = 2 / 7
+SIGMA = 0.28
 RIM = 0.08
 FOREHEAD = 0.16  # in heights of the face
-TILE_NOISE, GRAIN = 8.0, 4.0  # grey levels
+TILE_NOISE, GRAIN = 10.0, 4.0  # grey levels
 _TOP, _BOTTOM = 10, 152  # landmarks: the highest point of the oval, and the chin
 WORKING_FACE = 96  # no cover holds detail finer than a tile: larger faces are worked on at this size
 

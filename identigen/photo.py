@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Format = Literal["png", "jpeg", "webp"]
 
 # Decoders that may be reached by a stranger's bytes: Pillow knows many more, one of which starts another program.
-_READABLE = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")
+_READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "AVIF", "HEIF")
 _ASK = "give a JPEG, PNG, WebP, TIFF, HEIC or GIF picture"
 _FORMATS: dict[str, Format] = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 _LONGEST_SIDE: dict[Format, int] = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}
