@@ -11,9 +11,12 @@
     │   ├── ModelOffline         needed from the network, which is off
     │   ├── ModelGated           needs an accepted licence or a token
     │   ├── ModelCorrupt         file damaged or of another kind
-    │   └── ModelRefused         its licence forbids commercial use
+    │   ├── ModelRefused         its licence forbids commercial use
+    │   └── DiskFull             no room for it
     └── EngineError              the engine cannot do what was asked    exit code 2
-        └── OperationUnavailable
+        ├── OperationUnavailable
+        ├── OutOfMemory          not even the most frugal way fits
+        └── Stopped              somebody asked it to stop
 
 A message is one sentence, sometimes two: what happened, why, and what to do. Only the command line and the page turn
 an error into text for people; every other room raises and lets go.
@@ -70,9 +73,21 @@ class ModelRefused(ModelError):
     """The licence forbids commercial use and no setting allows the model by name."""
 
 
+class DiskFull(ModelError):
+    """There is no room for the weights where they belong."""
+
+
 class EngineError(IdentiGenError):
     """The engine cannot do what was asked."""
 
 
 class OperationUnavailable(EngineError):
     """No available engine knows this operation."""
+
+
+class OutOfMemory(EngineError):
+    """The device has too little memory, even in the most frugal way of running."""
+
+
+class Stopped(EngineError):
+    """The work was stopped on request; there is no result."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Literal, get_args
 from identigen.errors import InputError
 
 EngineChoice = Literal["auto", "embedded", "diffusion"]
+MemoryChoice = Literal["auto", "full", "offload", "tiled", "quantised"]
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -22,7 +25,15 @@ class Settings:
     """Never open a connection to another machine."""
     engine: EngineChoice = "auto"
     device: str = "auto"
-    """`auto`, `cpu`, `cuda`, `mps`."""
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    memory: MemoryChoice = "auto"
+    """How diffusion models share the device: `auto` chooses by its free memory, the others name a tier."""
+    diffusion_model: str = "auto"
+    """Name in `models.REGISTRY` of the model that draws people; `auto`: the best one that was downloaded."""
+    allow_noncommercial: str = ""
+    """Names, separated by commas, of models whose licence forbids commercial use and that you accept all the same."""
+    compile: bool = False
+    """Compile diffusion models at their first use: minutes once, then faster; for servers, never on ZeroGPU."""
     yolo_weights: str = ""
     """Name or path of ultralytics segmentation weights; empty: fetch `yolo11n-seg.pt` once, if the network allows."""
     host: str = "127.0.0.1"
@@ -40,6 +51,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineChoice):
             raise InputError(f"IDENTIGEN_ENGINE must be auto, embedded or diffusion, not {self.engine!r}.")
+        if self.memory not in get_args(MemoryChoice):
+            raise InputError(f"IDENTIGEN_MEMORY must be auto, full, offload, tiled or quantised, not {self.memory!r}.")
+        if not _DEVICE.fullmatch(self.device):
+            raise InputError(f"IDENTIGEN_DEVICE must be auto, cpu, cuda, cuda:<number> or mps, not {self.device!r}.")
         if not 1 <= self.port <= 65535:
             raise InputError(f"IDENTIGEN_PORT must lie between 1 and 65535, not {self.port}.")
         for name in ("max_megapixels", "max_megabytes", "max_people", "session_minutes", "visitors"):
