@@ -64,6 +64,7 @@ class Detector:
         found = self.find_faces(photo.pixels)
         bodies = self._find_bodies(photo.pixels)
         people = [_person(photo.pixels, face, body) for face, body in pairing.pair(found, bodies)]
+        people = pairing.without_doubles(people)
         people = sorted(people, key=pairing.nearness, reverse=True)[: self._settings.max_people]
         people = [person for person in pairing.separate(people) if person.mask.area]
         return tuple(_subject(number, person) for number, person in enumerate(pairing.left_to_right(people), 1))
@@ -99,19 +100,20 @@ class Detector:
         part = pixels[window.slices]
         if not part.size:
             return []
-        bodies = self._find_bodies(part) or [b for b in [bundled.segment_person(part, _whole(part))] if b]
+        bodies = self._find_bodies(part)
         size = pixels.shape[:2]
         return [_moved(body.mask, window, (size[0], size[1])) for body in bodies]
 
     def _find_bodies(self, pixels: Pixels) -> list[Body]:
-        """People as regions, by YOLO; nobody where it is not in use."""
-        if self._weights is None or min(pixels.shape[:2]) < bundled.MIN_SIDE:
+        """People as regions, each once: by YOLO where it is in use, else by a search with the pose model."""
+        if min(pixels.shape[:2]) < bundled.MIN_SIDE:
             return []
-        try:
-            return pairing.distinct_bodies(yolo.segment_people(pixels, self._weights, self._settings))
-        except ModelError as broken:
-            self._weights, self.notices = None, (str(broken),)
-            return []
+        if self._weights is not None:
+            try:
+                return pairing.distinct_bodies(yolo.segment_people(pixels, self._weights, self._settings))
+            except ModelError as broken:
+                self._weights, self.notices = None, (str(broken),)
+        return pairing.distinct_bodies(bundled.search_bodies(pixels))
 
     def _body_at(self, pixels: Pixels, point: Point) -> Body | None:
         height, width = pixels.shape[:2]
@@ -141,10 +143,6 @@ class Detector:
         return None
 
 
-def _whole(pixels: Pixels) -> Window:
-    return Window(0, 0, pixels.shape[1], pixels.shape[0])
-
-
 def _contains(box: Box | None, point: Point) -> bool:
     return box is not None and box[0] <= point[0] < box[2] and box[1] <= point[1] < box[3]
 
@@ -158,8 +156,8 @@ def _moved(mask: Mask, window: Window, photo_size: tuple[int, int]) -> Mask:
 
 def _person(pixels: Pixels, face: Face | None, body: Body | None) -> Person:
     """Complete a pair: a face without a body gets one by pose, a body without a face a guess where its head is."""
-    if face is not None and body is None:
-        body = bundled.body_of_face(pixels, face)
+    if face is not None and (body is None or body.detector == bundled.POSE):
+        body = bundled.body_of_face(pixels, face) or body  # a crop of one's own is sharper than the search
     if body is None:
         assert face is not None, "a pair holds a face or a body"
         return Person(pairing.face_region(face, (pixels.shape[0], pixels.shape[1])), face, face.score)

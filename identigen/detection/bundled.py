@@ -10,14 +10,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from identigen import masks
-from identigen.detection.pairing import Body, Sighting
+from identigen.detection.pairing import Body, Sighting, distinct_bodies
 from identigen.models import borrow
 from identigen.types import Box, Face, Floats, Mask, Pixels, Window
 
@@ -31,9 +31,16 @@ FINE_RANGE = (1280, 4096)
 CANDIDATE_SCORE = 0.3
 MIN_SIDE = 16  # a photo with fewer pixels than this across shows nobody
 
+POSE = "mediapipe-pose"
 POSE_SIDE = 512
 # How far a crop reaches aside, above and below the middle of a face, in sizes of that face: standing, sitting, bust.
 FACE_CONTEXTS = ((4.0, 2.0, 9.0), (2.5, 1.8, 4.5), (1.8, 1.5, 2.5))
+# Crops in which people without a visible face are looked for: how many across and down, and their share of the photo.
+SEARCH_GRID = ((1, 1.0), (2, 0.6), (3, 0.4))
+SEARCH_VISIBILITY = 0.65
+SEARCH_CUT = 0.15
+SECOND_LOOK = 0.25
+SECOND_LOOK_IOU = 0.4
 
 
 def sight_faces(pixels: Pixels) -> list[Sighting]:
@@ -145,7 +152,7 @@ def segment_person(pixels: Pixels, window: Window, nose_in: Box | None = None) -
         return None
     part = np.ascontiguousarray(pixels[window.slices])
     view = _fit(part, POSE_SIDE)[0]
-    with borrow("mediapipe-pose", _build_pose) as net, _quiet():
+    with borrow(POSE, _build_pose) as net, _quiet():
         seen = net.process(view)
         if seen.pose_landmarks is None or seen.segmentation_mask is None:
             return None
@@ -158,7 +165,54 @@ def segment_person(pixels: Pixels, window: Window, nose_in: Box | None = None) -
     mask = Mask.from_window(masks.largest_part(np.asarray(large > 0.5)), window, (pixels.shape[0], pixels.shape[1]))
     if not mask.area:
         return None
-    return Body(mask, float(points[:, 2].mean()), "mediapipe-pose", head_of_pose(points))
+    return Body(mask, float(points[:, 2].mean()), POSE, head_of_pose(points))
+
+
+def search_bodies(pixels: Pixels) -> list[Body]:
+    """Look for people on a grid of crops, for those whose face no detector can see: backs, helmets, bent heads.
+
+    Only a body that is seen clearly and lies in its crop counts. The same person turns up in several crops.
+    """
+    bodies = []
+    for window in _grid(pixels):
+        body = segment_person(pixels, window)
+        if body is not None and body.score >= SEARCH_VISIBILITY:
+            cut = cut_share(body.mask, window)
+            if cut <= SEARCH_CUT:
+                bodies.append(replace(body, score=body.score - cut))
+    return [_second_look(pixels, body) for body in distinct_bodies(bodies)]
+
+
+def _second_look(pixels: Pixels, body: Body) -> Body:
+    """Segment a body again in a crop of its own, where it is larger and a part cut off by the first crop comes back."""
+    window = body.mask.window
+    reach = SECOND_LOOK * max(window.width, window.height)
+    again = segment_person(pixels, Window.around(window.box, pixels.shape[0], pixels.shape[1], reach))
+    same = again is not None and masks.iou(again.mask, body.mask) > SECOND_LOOK_IOU
+    return replace(again, score=body.score) if again is not None and same else body
+
+
+def _grid(pixels: Pixels) -> Iterator[Window]:
+    height, width = pixels.shape[:2]
+    for count, share in SEARCH_GRID:
+        side = round(share * max(height, width))
+        w, h = min(side, width), min(side, height)
+        lefts = {round(v) for v in np.linspace(0, width - w, count)}
+        tops = {round(v) for v in np.linspace(0, height - h, count)}
+        yield from (Window(left, top, left + w, top + h) for top in sorted(tops) for left in sorted(lefts))
+
+
+def cut_share(mask: Mask, window: Window) -> float:
+    """How much of a side of the crop the silhouette crosses where the photo goes on: 0 none, 1 a whole side."""
+    height, width = mask.photo_size
+    inside = mask.within(window)
+    cuts = [
+        inside[0].mean() if window.top > 0 else 0.0,
+        inside[-1].mean() if window.bottom < height else 0.0,
+        inside[:, 0].mean() if window.left > 0 else 0.0,
+        inside[:, -1].mean() if window.right < width else 0.0,
+    ]
+    return float(max(cuts))
 
 
 def head_of_pose(points: Floats) -> Box:

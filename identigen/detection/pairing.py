@@ -16,7 +16,8 @@ from identigen.types import Box, Face, Mask
 
 SAME_FACE_IOU = 0.4
 SAME_FACE_INSIDE = 0.7
-SAME_BODY_IOU = 0.5
+SAME_BODY_SHARE = 0.6
+DOUBLE_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,17 @@ def group_sightings(sightings: Iterable[Sighting]) -> list[tuple[Sighting, ...]]
 
 
 def distinct_bodies(bodies: Iterable[Body]) -> list[Body]:
-    """Drop a body that shows the same pixels as a more trusted one."""
+    """Drop a body that shows the same pixels as a more trusted one, is a part of it, or holds it and somebody else."""
     kept: list[Body] = []
     for body in sorted(bodies, key=lambda b: -b.score):
-        if body.mask.area and all(masks.iou(body.mask, other.mask) < SAME_BODY_IOU for other in kept):
+        if body.mask.area and all(_shared(body.mask, other.mask) < SAME_BODY_SHARE for other in kept):
             kept.append(body)
     return kept
+
+
+def _shared(a: Mask, b: Mask) -> float:
+    """Share of the smaller region that lies in the other one."""
+    return masks.intersect(a, b).area / max(1, min(a.area, b.area))
 
 
 def share_inside(box: Box, mask: Mask) -> float:
@@ -136,6 +142,17 @@ def _fit(face: Face, body: Body) -> float:
     middle = ((face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2)
     depth = (middle[1] - y1) / max(y2 - y1, 1.0)
     return held + float(np.clip(1.0 - depth, 0.0, 1.0))
+
+
+def without_doubles(people: Sequence[Person]) -> list[Person]:
+    """Drop a faceless body that mostly shows pixels of somebody with a face: the same person, segmented twice."""
+    with_face = [person for person in people if person.face]
+    return [
+        person
+        for person in people
+        if person.face
+        or all(masks.intersect(person.mask, other.mask).area <= DOUBLE_SHARE * person.mask.area for other in with_face)
+    ]
 
 
 def face_region(face: Face, photo_size: tuple[int, int]) -> Mask:

@@ -9,7 +9,7 @@ import numpy as np
 
 from identigen import masks
 from identigen.crop import square_around
-from identigen.detection.bundled import segment_person
+from identigen.detection.bundled import cut_share, segment_person
 from identigen.detection.pairing import Body
 from identigen.types import Bools, Box, Mask, Pixels, Point, Window
 
@@ -41,7 +41,7 @@ def body_in(pixels: Pixels, box: Box) -> Body:
 def _by_pose(pixels: Pixels, point: Point) -> Body | None:
     """The clearest person among crops of several sizes whose silhouette holds the point."""
     bodies = [
-        (body.score - _cut_share(body.mask, window), body)
+        (body.score - cut_share(body.mask, window), body)
         for window in _windows(pixels, point)
         if (body := segment_person(pixels, window)) is not None
         and body.mask.contains(point)
@@ -56,19 +56,6 @@ def _windows(pixels: Pixels, point: Point) -> Iterator[Window]:
         reach = share * min(height, width) / 2
         yield Window.around((point[0] - reach, point[1] - reach, point[0] + reach, point[1] + reach), height, width)
     yield Window(0, 0, width, height)
-
-
-def _cut_share(mask: Mask, window: Window) -> float:
-    """How much of the silhouette's outline the crop cut off although the photo goes on: 0 none, 1 a whole side."""
-    height, width = mask.photo_size
-    inside = mask.within(window)
-    cuts = [
-        inside[0].mean() if window.top > 0 else 0.0,
-        inside[-1].mean() if window.bottom < height else 0.0,
-        inside[:, 0].mean() if window.left > 0 else 0.0,
-        inside[:, -1].mean() if window.right < width else 0.0,
-    ]
-    return float(max(cuts))
 
 
 def _by_colour(pixels: Pixels, point: Point) -> Body | None:
