@@ -33,6 +33,7 @@ TILE = 2 / 7
 SIGMA = 0.28
 RIM = 0.08
 FOREHEAD = 0.16  # in heights of the face
+CONTRAST = 0.6  # of a tile against its neighbours, layered only
 TILE_NOISE, GRAIN = 10.0, 4.0  # grey levels
 _TOP, _BOTTOM = 10, 152  # landmarks: the highest point of the oval, and the chin
 WORKING_FACE = 96  # no cover holds detail finer than a tile: larger faces are worked on at this size
@@ -111,7 +112,8 @@ def _layered(view: _View, rng: np.random.Generator) -> Floats:
     """Downscale, pixelate, blur, noise (the grain follows at full size): soft tiles like frosted glass."""
     side = _tile_side(view)
     tiles, corner = _downscale(view.picture, side, rng)
-    tiles = tiles + rng.normal(0, TILE_NOISE, (*tiles.shape[:2], 1)).astype(np.float32)
+    calm = _gaussian(tiles, 1.5)
+    tiles = calm + (tiles - calm) * CONTRAST + rng.normal(0, TILE_NOISE, (*tiles.shape[:2], 1)).astype(np.float32)
     return _soft_rim(_gaussian(_enlarge(tiles, corner, side, view), 0.35 * side), view)
 
 

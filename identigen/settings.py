@@ -14,7 +14,7 @@ from identigen.errors import InputError
 EngineChoice = Literal["auto", "embedded", "diffusion"]
 MemoryChoice = Literal["auto", "full", "offload", "tiled", "quantised"]
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Settings:
         if not 1 <= self.port <= 65535:
             raise InputError(f"IDENTIGEN_PORT must lie between 1 and 65535, not {self.port}.")
         for name in ("max_megapixels", "max_megabytes", "max_people", "session_minutes", "visitors"):
-            if getattr(self, name) <= 0:
+            if not getattr(self, name) > 0:  # not a number is not positive either
                 raise InputError(f"IDENTIGEN_{name.upper()} must be positive, not {getattr(self, name)}.")
 
     @classmethod
@@ -68,8 +68,9 @@ class Settings:
         values: dict[str, object] = {}
         for item in fields(cls):
             name = f"IDENTIGEN_{item.name.upper()}"
-            if name in environment:
-                values[item.name] = _parse(name, environment[name].strip(), type(item.default))
+            text = environment.get(name, "").strip()
+            if text:  # set to nothing is how compose files and shells say "not set"
+                values[item.name] = _parse(name, text, type(item.default))
         return cls(**values)  # type: ignore[arg-type]
 
     @property
