@@ -1,0 +1,379 @@
+/* What the page does by itself: it sends clicks to the server, compares before and after, paints masks, takes photos.
+   Everything that is shown comes from the server (identigen/ui/views.py); nothing is loaded from anywhere else. */
+(() => {
+  "use strict";
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const create = (html) => {
+    const template = document.createElement("template");
+    template.innerHTML = html.trim();
+    return template.content.firstElementChild;
+  };
+  const escaped = (text) => {
+    const span = document.createElement("span");
+    span.textContent = text ?? "";
+    return span.innerHTML.replaceAll('"', "&quot;");
+  };
+
+  /* ---------------------------------------------------------------- clicks go to the server */
+
+  let send = () => {}; // the trigger of the last region that was bound: all lead to the same handler
+
+  function bind(element, trigger, watch) {
+    send = (data) => trigger("act", data);
+    element.addEventListener("click", (event) => {
+      const local = event.target.closest("[data-local]");
+      if (local) return local_actions[local.dataset.local](local);
+      const button = event.target.closest("button[data-do]");
+      if (button && button.dataset.do === "example") return open_example(trigger, button);
+      if (button) return send({ ...button.dataset });
+      if (event.target.closest("[data-run]")) return run(trigger, event.target.closest("[data-run]"));
+      const picture = event.target.closest("[data-pick]");
+      if (picture) pick(picture, event);
+    });
+    element.addEventListener("change", (event) => {
+      const field = event.target.closest("select[data-do], input[data-do]");
+      if (field) send({ ...field.dataset, value: field.value });
+    });
+    watch("value", () => settle(element));
+    settle(element);
+  }
+
+  /* A list that was used shows the visitor's pick, whatever its attributes say: put back what the server knows. */
+  function settle(element) {
+    for (const list of element.querySelectorAll("select[data-value]")) list.value = list.dataset.value;
+    for (const field of element.querySelectorAll("input[data-do]")) {
+      if (field !== document.activeElement) field.value = field.getAttribute("value");
+    }
+    const language = $("[data-language]", element);
+    if (language) document.documentElement.lang = language.dataset.language;
+  }
+
+  function run(trigger, button) {
+    if (button.disabled) return;
+    button.classList.add("sent");
+    $("#stage")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    trigger("run", {});
+  }
+
+  function open_example(trigger, button) {
+    button.classList.add("sent");
+    setTimeout(() => button.classList.remove("sent"), 4000);
+    trigger("example", { value: button.dataset.value });
+  }
+
+  function pick(picture, event) {
+    const frame = $("img", picture).getBoundingClientRect();
+    const svg = $("svg", picture).viewBox.baseVal;
+    const x = ((event.clientX - frame.left) / frame.width) * svg.width;
+    const y = ((event.clientY - frame.top) / frame.height) * svg.height;
+    if (x < 0 || y < 0 || x >= svg.width || y >= svg.height) return;
+    const shape = event.target.closest("path");
+    if (shape) shape.classList.add("touched"); // an answer at once; the server's follows
+    else ripple(picture, event, frame);
+    send({ do: "pick", x, y });
+  }
+
+  function ripple(picture, event, frame) {
+    const ring = create('<i class="ripple" aria-hidden="true"></i>');
+    ring.style.left = `${event.clientX - frame.left}px`;
+    ring.style.top = `${event.clientY - frame.top}px`;
+    picture.append(ring);
+    setTimeout(() => ring.remove(), 1600);
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.target.matches("input, textarea, select")) return;
+    const key = event.key.toLowerCase();
+    const name = key === "y" || (key === "z" && event.shiftKey) ? "redo" : key === "z" ? "undo" : "";
+    const button = name && $(`button[data-do="${name}"]`);
+    if (!button || $("dialog[open]")) return;
+    event.preventDefault();
+    if (!button.disabled) button.click();
+  });
+
+  /* hovering a card shows its outline, and the other way round */
+  document.addEventListener("pointerover", (event) => {
+    const over = event.target.closest?.(".card, .photo path");
+    for (const lit of document.querySelectorAll(".lit")) lit.classList.remove("lit");
+    if (!over) return;
+    for (const twin of document.querySelectorAll(`.photo path[data-id="${over.dataset.id}"], .card[data-id="${over.dataset.id}"]`))
+      twin.classList.add("lit");
+  });
+
+  /* ---------------------------------------------------------------- photos come in */
+
+  function give(file) {
+    const input = $("#photo-input input[type=file]");
+    if (!input || !file) return;
+    const files = new DataTransfer();
+    files.items.add(file);
+    input.files = files.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    $(".canvas")?.classList.add("sent");
+  }
+
+  const picture_in = (list) => [...(list ?? [])].find((file) => file.type.startsWith("image/") || /\.(hei[cf]|tiff?)$/i.test(file.name));
+
+  document.addEventListener("paste", (event) => {
+    const file = picture_in(event.clipboardData?.files);
+    if (file) give(file);
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dragging");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) document.body.classList.remove("dragging");
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dragging");
+    if (event.dataTransfer?.files.length) give(picture_in(event.dataTransfer.files) ?? event.dataTransfer.files[0]);
+  });
+
+  const local_actions = {
+    upload: () => {
+      const input = create('<input type="file" accept="image/*,.heic,.heif,.tif,.tiff">');
+      input.addEventListener("change", () => give(input.files[0]));
+      input.click();
+    },
+    camera: (button) => open_camera(button.dataset),
+    theme: () => {
+      const dark = !document.body.classList.contains("dark");
+      document.body.classList.toggle("dark", dark);
+      localStorage.setItem("identigen-light", dark ? "dark" : "light");
+    },
+    paint: (button) => new MaskEditor(button.dataset).open(),
+    "mask-file": (button) => {
+      const input = create('<input type="file" accept="image/png,image/*">');
+      input.addEventListener("change", () => {
+        const reader = new FileReader();
+        reader.onload = () => send({ do: "mask-file", id: button.dataset.id, png: reader.result });
+        if (input.files[0]) reader.readAsDataURL(input.files[0]);
+      });
+      input.click();
+    },
+  };
+
+  const remembered = localStorage.getItem("identigen-light");
+  if (remembered) {
+    // Gradio decides by itself when it starts; the visitor's own decision comes after it
+    const decide = () => document.body.classList.toggle("dark", remembered === "dark");
+    addEventListener("load", () => [0, 300, 1500].forEach((ms) => setTimeout(decide, ms)));
+  }
+
+  async function open_camera(texts) {
+    const dialog = create(`<dialog class="sheet camera" aria-label="${escaped(texts.title)}"><h2>${escaped(texts.title)}</h2>
+      <video autoplay playsinline muted></video><p class="sheet-note" hidden>${escaped(texts.none)}</p>
+      <div class="sheet-end"><button type="button" class="soft" value="close">${escaped(texts.close)}</button>
+      <button type="button" class="solid" value="shoot" disabled>${escaped(texts.shoot)}</button></div></dialog>`);
+    const video = $("video", dialog);
+    let stream = null;
+    const close = () => {
+      stream?.getTracks().forEach((track) => track.stop());
+      dialog.remove();
+    };
+    dialog.addEventListener("close", close);
+    $("[value=close]", dialog).addEventListener("click", () => dialog.close());
+    $("[value=shoot]", dialog).addEventListener("click", () => {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+      canvas.getContext("2d").drawImage(video, 0, 0);
+      canvas.toBlob((blob) => {
+        give(new File([blob], "camera.png", { type: "image/png" }));
+        dialog.close();
+      });
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1920 }, facingMode: "user" } });
+      video.srcObject = stream;
+      $("[value=shoot]", dialog).disabled = false;
+    } catch {
+      video.hidden = true;
+      $(".sheet-note", dialog).hidden = false;
+    }
+  }
+
+  /* ---------------------------------------------------------------- before | after */
+
+  class BeforeAfter extends HTMLElement {
+    static observedAttributes = ["before", "after", "text-before", "text-after", "text-slider"];
+
+    connectedCallback() {
+      if (this.shadowRoot) return;
+      this.attachShadow({ mode: "open" }).innerHTML = `
+        <style>
+          :host { display: block; position: relative; overflow: hidden; }
+          .frame { position: relative; width: 100%; height: 100%; --cut: 50%; touch-action: pan-y; cursor: ew-resize; user-select: none; }
+          :host(.zoomed) { overflow: auto; }
+          :host(.zoomed) .frame { touch-action: pan-x pan-y; }
+          img { position: absolute; inset: 0; width: 100%; height: 100%; display: block; -webkit-user-drag: none; }
+          .before { clip-path: inset(0 calc(100% - var(--cut)) 0 0); }
+          .line { position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px; margin-left: -1px; background: #fff; box-shadow: 0 0 0 1px rgb(0 0 0 / .28); pointer-events: none; }
+          .grip { position: absolute; top: 50%; left: 50%; width: 46px; height: 46px; margin: -23px; border-radius: 50%; background: #fff; color: #10231f;
+                  display: grid; place-items: center; box-shadow: 0 2px 14px rgb(0 0 0 / .35); }
+          input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; pointer-events: none; }
+          input:focus-visible ~ .line .grip { outline: 3px solid #f2b84b; outline-offset: 3px; }
+          span { position: absolute; bottom: 12px; padding: 5px 12px; border-radius: 999px; background: rgb(12 20 18 / .74); color: #fff; font: 600 13px/1.3 system-ui, sans-serif; pointer-events: none; }
+          .left { left: 12px; } .right { right: 12px; }
+        </style>
+        <div class="frame"><img class="after-image" alt="" draggable="false"><img class="before" alt="" draggable="false">
+          <input type="range" min="0" max="100" step="1" value="50">
+          <div class="line"><div class="grip"><svg viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"><path d="m9 7-5 5 5 5M15 7l5 5-5 5"/></svg></div></div>
+          <span class="left"></span><span class="right"></span></div>`;
+      this.frame = $(".frame", this.shadowRoot);
+      this.range = $("input", this.shadowRoot);
+      this.range.addEventListener("input", () => this.cut(this.range.valueAsNumber));
+      this.frame.addEventListener("pointerdown", (event) => {
+        if (event.pointerType === "mouse" && event.button) return;
+        this.frame.setPointerCapture(event.pointerId);
+        this.follow(event);
+      });
+      this.frame.addEventListener("pointermove", (event) => {
+        if (this.frame.hasPointerCapture(event.pointerId)) this.follow(event);
+      });
+      this.update();
+    }
+
+    attributeChangedCallback() {
+      if (this.shadowRoot) this.update();
+    }
+
+    update() {
+      const words = (name) => this.getAttribute(name) ?? "";
+      const set = (selector, name) => {
+        const image = $(selector, this.shadowRoot);
+        if (image.getAttribute("src") !== words(name)) image.src = words(name);
+        image.alt = words(`text-${name}`);
+      };
+      set(".before", "before");
+      set(".after-image", "after");
+      $(".left", this.shadowRoot).textContent = words("text-before");
+      $(".right", this.shadowRoot).textContent = words("text-after");
+      this.range.setAttribute("aria-label", words("text-slider"));
+    }
+
+    follow(event) {
+      const frame = this.frame.getBoundingClientRect();
+      this.cut((100 * (event.clientX - frame.left)) / frame.width);
+      this.range.focus({ preventScroll: true });
+    }
+
+    cut(percent) {
+      const value = Math.min(100, Math.max(0, percent));
+      this.range.value = value;
+      this.frame.style.setProperty("--cut", `${value}%`);
+      $(".left", this.shadowRoot).style.opacity = value < 16 ? 0 : 1;
+      $(".right", this.shadowRoot).style.opacity = value > 84 ? 0 : 1;
+    }
+  }
+  customElements.define("before-after", BeforeAfter);
+
+  /* ---------------------------------------------------------------- masks are painted */
+
+  class MaskEditor {
+    constructor(texts) {
+      this.texts = texts;
+      this.erasing = false;
+      this.strokes = document.createElement("canvas"); // red: added, blue: erased; all that is sent back
+    }
+
+    async open() {
+      const t = Object.fromEntries(Object.entries(this.texts).map(([name, text]) => [name, escaped(text)]));
+      this.dialog = create(`<dialog class="sheet painter" aria-label="${t.title}"><div class="sheet-head"><h2>${t.title}</h2>
+        <div class="segments small" role="group"><button type="button" value="brush" aria-pressed="true">${t.brush}</button>
+        <button type="button" value="eraser" aria-pressed="false">${t.eraser}</button></div>
+        <label>${t.size}<input type="range" name="size" min="4" max="160" value="36"></label>
+        <label>${t.zoom}<input type="range" name="zoom" min="100" max="500" step="10" value="100"></label></div>
+        <div class="easel"><div class="paper"><img alt=""><canvas tabindex="0" aria-label="${t.title}"></canvas></div></div>
+        <div class="sheet-end"><button type="button" class="soft" value="cancel">${t.cancel}</button>
+        <button type="button" class="solid" value="done">${t.done}</button></div></dialog>`);
+      document.body.append(this.dialog);
+      this.dialog.addEventListener("close", () => this.dialog.remove());
+      this.dialog.addEventListener("click", (event) => this.press(event.target.closest("button")?.value));
+      this.field("zoom").addEventListener("input", () => this.fit());
+      this.dialog.showModal();
+      const [photo, mask] = await Promise.all([load(this.texts.photo), load(this.texts.mask)]);
+      $("img", this.dialog).src = this.texts.photo;
+      this.prepare(photo, mask);
+    }
+
+    field(name) {
+      return $(`[name=${name}]`, this.dialog);
+    }
+
+    prepare(photo, mask) {
+      this.canvas = $("canvas", this.dialog);
+      for (const canvas of [this.canvas, this.strokes]) [canvas.width, canvas.height] = [photo.naturalWidth, photo.naturalHeight];
+      this.pen = this.canvas.getContext("2d", { willReadFrequently: true });
+      this.record = this.strokes.getContext("2d");
+      this.pen.drawImage(mask, 0, 0, this.canvas.width, this.canvas.height);
+      const picture = this.pen.getImageData(0, 0, this.canvas.width, this.canvas.height);
+      for (let i = 0; i < picture.data.length; i += 4) {
+        const inside = picture.data[i] >= 128;
+        picture.data.set([232, 74, 47, inside ? 255 : 0], i);
+      }
+      this.pen.putImageData(picture, 0, 0);
+      this.fit();
+      this.canvas.addEventListener("pointerdown", (event) => {
+        this.canvas.setPointerCapture(event.pointerId);
+        this.last = null;
+        this.paint(event);
+      });
+      this.canvas.addEventListener("pointermove", (event) => {
+        if (this.canvas.hasPointerCapture(event.pointerId)) this.paint(event);
+      });
+      this.dialog.classList.add("ready");
+    }
+
+    fit() {
+      const easel = $(".easel", this.dialog);
+      const scale = Math.min(easel.clientWidth / this.canvas.width, easel.clientHeight / this.canvas.height);
+      const zoom = this.field("zoom").valueAsNumber / 100;
+      $(".paper", this.dialog).style.width = `${this.canvas.width * scale * zoom}px`;
+    }
+
+    paint(event) {
+      const frame = this.canvas.getBoundingClientRect();
+      const scale = this.canvas.width / frame.width;
+      const point = [(event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale];
+      const width = this.field("size").valueAsNumber * Math.min(1, scale * 1.6);
+      stroke(this.pen, this.last ?? point, point, width, this.erasing ? "destination-out" : "source-over", "rgb(232 74 47)");
+      stroke(this.record, this.last ?? point, point, width, "source-over", this.erasing ? "rgb(0 0 255)" : "rgb(255 0 0)");
+      this.last = point;
+    }
+
+    press(name) {
+      if (name === "brush" || name === "eraser") {
+        this.erasing = name === "eraser";
+        for (const button of this.dialog.querySelectorAll(".segments button")) button.setAttribute("aria-pressed", button.value === name);
+      }
+      if (name === "done" && this.record) send({ do: "mask", id: this.texts.id, png: this.strokes.toDataURL("image/png") });
+      if (name === "done" || name === "cancel") this.dialog.close();
+    }
+  }
+
+  function stroke(pen, from, to, width, how, colour) {
+    pen.globalCompositeOperation = how;
+    pen.strokeStyle = colour;
+    pen.lineCap = pen.lineJoin = "round";
+    pen.lineWidth = width;
+    pen.beginPath();
+    pen.moveTo(...from);
+    pen.lineTo(...to);
+    pen.stroke();
+  }
+
+  function load(address) {
+    return new Promise((resolve, reject) => {
+      const image = new Image();
+      image.onload = () => resolve(image);
+      image.onerror = reject;
+      image.src = address;
+    });
+  }
+
+  window.IdentiGen = { bind };
+})();

@@ -1,0 +1,483 @@
+"""What happens when something on the page is pressed: values become types here, and errors become sentences.
+
+A `Desk` serves all visitors of one pipeline. Each handler changes one visitor and gives back the page's regions anew.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from identigen import masks
+from identigen.errors import IdentiGenError, MaskError, PlanError
+from identigen.photo import encode, open_photo
+from identigen.pipeline import Pipeline, make_plan
+from identigen.report import detection_json
+from identigen.types import MAX_SEED, Mask, Operation, Outcome, Photo, Result, Step
+from identigen.ui import media, session, views
+from identigen.ui.overlay import Outline
+from identigen.ui.session import Session
+from identigen.ui.text import LANGUAGES, preferred, say
+from identigen.ui.views import House
+from identigen.ui.visitors import Running, Visitor, Visitors
+from identigen.verification import examined
+
+Regions = tuple[str, str, str, str, str]
+Data = Mapping[str, Any]
+
+FIRST_SIGHT = "zidane"
+GUESSED_SECONDS = {Operation.FACE: 0.8, Operation.FACE_HAIR: 1.0, Operation.BODY: 2.0, Operation.REMOVE: 3.0}
+COVER_SECONDS = 0.3
+MAX_PICTURE_TEXT = 24_000_000  # characters of a mask sent by the browser: a 50-megapixel mask stays far below
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Serves the visitors of one pipeline."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        settings = pipeline.settings
+        self.visitors = Visitors(settings.visitors, 60.0 * settings.session_minutes)
+        seconds = {operation: GUESSED_SECONDS.get(operation, COVER_SECONDS) for operation in Operation}
+        self.house = House(pipeline.operations(), seconds, kiosk=settings.kiosk)
+        self._example: Session | None = None
+        self._ready = threading.Event()
+
+    def warm_up(self) -> None:
+        """Load the models and work out the example that every new visitor finds on the page."""
+        try:
+            self.house = replace(self.house, notices=self.pipeline.prepare())
+            photo = media.example_photo(FIRST_SIGHT)
+            found = session.begin(photo, self.pipeline.detect(photo))
+            edits = session.plan(found).edits
+            self._example = session.finish(
+                found, self.pipeline.anonymize(photo, found.subjects, session.plan(found)), edits
+            )
+        except IdentiGenError as error:
+            log.warning("The first example could not be prepared: %s", error)
+        finally:
+            self._ready.set()
+
+    # ---------------------------------------------------------------- arriving and leaving
+
+    def arrive(self, request: gr.Request) -> Iterator[Regions]:
+        """Greet a new page with an example that is finished already."""
+        visitor = self.visitor(request)
+        wish = request.query_params.get("lang", "")
+        visitor.language = wish if wish in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+        if not self._ready.is_set():
+            visitor.view = "looking"
+            yield self.regions(visitor)
+            self._ready.wait()
+        with visitor.lock:
+            visitor.view = "choose"
+            if visitor.session is None and self._example is not None:
+                visitor.session, visitor.view = self._example, "result"
+                visitor.photo_version += 1
+        yield self.regions(visitor)
+
+    def leave(self, request: gr.Request) -> None:
+        """Forget a visitor whose page was closed or reloaded."""
+        self.visitors.forget(request.session_hash or "")
+
+    def visitor(self, request: gr.Request) -> Visitor:
+        """The visitor of the page that asks."""
+        return self.visitors.of(request.session_hash or "")
+
+    def regions(self, visitor: Visitor) -> Regions:
+        """The whole page as HTML."""
+        with visitor.lock:
+            current = visitor.session
+            outlines: dict[int, Outline] = {}
+            if current is not None and visitor.view != "result":
+                outlines = views.outlines_of(current)
+            return (
+                views.header(visitor, self.house),
+                views.stage(visitor, outlines),
+                views.people(visitor, self.house),
+                views.dock(visitor, self.house),
+                views.footer(visitor),
+            )
+
+    # ---------------------------------------------------------------- a photo comes in
+
+    def upload(self, path: str | None, request: gr.Request) -> Iterator[Regions]:
+        """Take in an uploaded file, and delete it at once."""
+        if path is None:
+            yield self.regions(self.visitor(request))
+            return
+        yield from self._take_in(self.visitor(request), lambda: read_and_delete(path, self.pipeline))
+
+    def example(self, event: gr.EventData, request: gr.Request) -> Iterator[Regions]:
+        """Take in one of the examples."""
+        name = str(event._data.get("value", ""))
+        yield from self._take_in(self.visitor(request), lambda: media.example_photo(name))
+
+    def _take_in(self, visitor: Visitor, read: Callable[[], Photo]) -> Iterator[Regions]:
+        """Show the photo first, then who is in it; what was here before stays when it cannot be read."""
+        visitor.notice = ""
+        try:
+            photo = read()
+        except (IdentiGenError, KeyError) as error:
+            visitor.notice = str(error) if isinstance(error, IdentiGenError) else self._words(visitor, "error.unknown")
+            yield self.regions(visitor)
+            return
+        with visitor.lock:
+            self._stop(visitor)
+            visitor.session, visitor.view, visitor.opened = session.begin(photo, ()), "looking", None
+            visitor.photo_version += 1
+        yield self.regions(visitor)
+        try:
+            subjects = self.pipeline.detect(photo)
+        except Exception:
+            subjects = ()
+            log.exception("Detection failed")
+            visitor.notice = self._words(visitor, "error.internal")
+        with visitor.lock:
+            if visitor.session is not None and visitor.session.photo is photo:
+                visitor.session, visitor.view = session.begin(photo, subjects), "choose"
+                visitor.result_version += 1
+        yield self.regions(visitor)
+
+    # ---------------------------------------------------------------- a click
+
+    def act(self, event: gr.EventData, request: gr.Request) -> Regions:
+        """Carry out one small action; the data come from the browser, so nothing in them is trusted."""
+        visitor = self.visitor(request)
+        data: Data = event._data if isinstance(event._data, dict) else {}
+        action = _ACTIONS.get(str(data.get("do")))
+        try:
+            if action is None:
+                raise PlanError(self._words(visitor, "error.unknown"))
+            visitor.notice = ""
+            action(self, visitor, data)
+        except IdentiGenError as error:
+            visitor.notice = str(error)
+        except (KeyError, ValueError, TypeError):
+            log.info("A page sent something that makes no sense: %s", str(data.get("do"))[:40])
+            visitor.notice = self._words(visitor, "error.unknown")
+        return self.regions(visitor)
+
+    def _change(self, visitor: Visitor, step: Callable[[Session], Session]) -> None:
+        visitor.update(step)
+        visitor.view = "choose" if visitor.view == "looking" else visitor.view
+
+    def _pick(self, visitor: Visitor, data: Data) -> None:
+        """Toggle who is under the pointer; where nobody was found, look again at that place."""
+        current = visitor.require()
+        point = (float(data["x"]), float(data["y"]))
+        if not (0 <= point[0] < current.photo.width and 0 <= point[1] < current.photo.height):
+            raise ValueError("outside the photo")
+        number = session.person_at(current, point)
+        if number is None:
+            found = self.pipeline.subject_at(current.photo, point, current.subjects)
+            if found is None:
+                raise PlanError(self._words(visitor, "error.nobody-there"))
+            if all(found.id != subject.id for subject in current.subjects):
+                self._change(visitor, lambda now: session.add(now, found) if now is current else now)
+                visitor.result_version += 1
+                return
+            number = found.id
+        self._toggle(visitor, {"id": number})
+
+    def _toggle(self, visitor: Visitor, data: Data) -> None:
+        self._change(visitor, lambda now: session.toggle(now, int(data["id"])))
+
+    def _together(self, visitor: Visitor, data: Data) -> None:
+        if data["value"]:
+            operation = Operation(data["value"])
+            self._change(visitor, lambda now: session.change(now, now.targets, operation=operation))
+
+    def _set(self, visitor: Visitor, data: Data, **values: object) -> None:
+        self._change(visitor, lambda now: session.change(now, (int(data["id"]),), **values))
+
+    def _dice(self, visitor: Visitor, data: Data) -> None:
+        number = int(data["id"])
+        self._change(visitor, lambda now: session.set_seed(now, number, now.choice(number).seed % MAX_SEED + 1))
+
+    def _grow(self, visitor: Visitor, data: Data, direction: int) -> None:
+        """One step is a fiftieth of the person, so that it looks alike in a portrait and in a crowd."""
+        number = int(data["id"])
+        window = session.region_of(visitor.require(), number).window
+        pixels = direction * max(2.0, 0.02 * max(window.width, window.height))
+        self._change(visitor, lambda now: session.grow_mask(now, number, pixels))
+        self._show_masks(visitor)
+
+    def _painted(self, visitor: Visitor, data: Data) -> None:
+        number = int(data["id"])
+        before = session.region_of(visitor.require(), number)
+        self._set(visitor, data, mask=repaint(before, picture_in(data["png"])))
+        self._show_masks(visitor)
+
+    def _mask_file(self, visitor: Visitor, data: Data) -> None:
+        photo = visitor.require().photo
+        self._set(visitor, data, mask=masks.from_png(picture_in(data["png"]), (photo.height, photo.width)))
+        self._show_masks(visitor)
+
+    def _mask_reset(self, visitor: Visitor, data: Data) -> None:
+        self._set(visitor, data, mask=None)
+        self._show_masks(visitor)
+
+    def _show_masks(self, visitor: Visitor) -> None:
+        visitor.view = "choose"
+        visitor.result_version += 1
+
+    def _open(self, visitor: Visitor, data: Data) -> None:
+        number = visitor.require().subject(int(data["id"])).id
+        visitor.opened = None if visitor.opened == number else number
+
+    def _view(self, visitor: Visitor, data: Data) -> None:
+        has_result = visitor.require().result is not None
+        visitor.view = "result" if data["value"] == "result" and has_result else "choose"
+
+    def _language(self, visitor: Visitor, data: Data) -> None:
+        if data["value"] in LANGUAGES:
+            visitor.language = data["value"]
+
+    def _stop(self, visitor: Visitor) -> None:
+        """Ask the running work to end after the person it is at; the next work gets a flag of its own."""
+        visitor.stop.set()
+
+    # ---------------------------------------------------------------- the work
+
+    def run(self, request: gr.Request) -> Iterator[Regions]:
+        """Anonymise whoever was chosen, showing each person as soon as they are finished."""
+        visitor = self.visitor(request)
+        if visitor.running is not None:
+            visitor.notice = self._words(visitor, "error.busy")
+            yield self.regions(visitor)
+            return
+        try:
+            yield from self._run(visitor)
+        except IdentiGenError as error:
+            visitor.notice = str(error)
+        except Exception:
+            log.exception("The work failed")
+            visitor.notice = self._words(visitor, "error.internal")
+        yield self.regions(visitor)
+
+    def _run(self, visitor: Visitor) -> Iterator[Regions]:
+        current = visitor.require()
+        edits = session.plan(current).edits
+        todo, finished = session.remaining(current)
+        stop = visitor.stop = threading.Event()
+        waiting = tuple(edit.subject_id for edit in todo.edits)
+        visitor.notice, visitor.view = "", "choose"
+        visitor.running = Running(len(waiting), waiting=waiting, estimate=self._estimate(current, waiting))
+        steps = self.pipeline.run(current.photo, current.subjects, todo, finished)
+        try:
+            result = yield from self._follow(visitor, current, steps, stop)
+            if result is not None:
+                self._keep(visitor, current.photo, result, edits)
+                self._learn(result.outcomes)
+        finally:
+            steps.close()
+            visitor.running = None
+
+    def _follow(
+        self, visitor: Visitor, current: Session, steps: Generator[Step, None, Result], stop: threading.Event
+    ) -> Generator[Regions, None, Result | None]:
+        """Show step after step; return the result, or what there is of it when the work was stopped."""
+        running = visitor.running
+        assert running is not None
+        step: Step | None = None
+        while not stop.is_set():
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            waiting = running.waiting[-(step.total - step.done) :] if step.done < step.total else ()
+            if step.subject_id is not None and step.subject_id not in waiting:
+                waiting = (step.subject_id, *waiting)
+            visitor.running = replace(
+                running, done=step.done, current=step.subject_id, estimate=self._estimate(current, waiting)
+            )
+            yield self.regions(visitor)
+        if visitor.session is not None and visitor.session.photo is current.photo:
+            visitor.notice = self._words(visitor, "stopped")
+        return step.so_far if step is not None else None
+
+    def _keep(self, visitor: Visitor, photo: Photo, result: Result, edits: tuple[Any, ...]) -> None:
+        """Keep a result unless the visitor has opened another photo since."""
+        with visitor.lock:
+            if visitor.session is not None and visitor.session.photo is photo:
+                visitor.session = session.finish(visitor.session, result, edits)
+                visitor.view = "result"
+                visitor.result_version += 1
+
+    def _estimate(self, current: Session, numbers: tuple[int, ...]) -> float:
+        return sum(self.house.seconds[current.operation(number)] for number in numbers)
+
+    def _learn(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Remember how long each operation took here, so that the next estimate is an honest one."""
+        seconds = dict(self.house.seconds)
+        for outcome in outcomes:
+            if outcome.seconds > 0:
+                seconds[outcome.asked] += 0.5 * (outcome.seconds - seconds[outcome.asked])
+        self.house = replace(self.house, seconds=seconds)
+
+    def _words(self, visitor: Visitor, key: str) -> str:
+        return say(visitor.language, key)
+
+    # ---------------------------------------------------------------- for programs
+
+    def detect_for_programs(self, photo: str) -> dict[str, Any]:
+        """Find everybody: the contract of `identigen detect --json`."""
+        with _told_to_programs():
+            opened = read_and_delete(photo, self.pipeline)
+            return detection_json(opened, self.pipeline.detect(opened))
+
+    def anonymize_for_programs(
+        self, photo: str, operation: str, subjects: str, seed: float
+    ) -> tuple[str, dict[str, Any]]:
+        """Anonymise: a PNG file and the contract of `identigen anonymize --report`."""
+        with _told_to_programs():
+            opened = read_and_delete(photo, self.pipeline)
+            found = self.pipeline.detect(opened)
+            plan = make_plan(found, parse_operation(operation), parse_subjects(subjects), seed=int(seed))
+            result = self.pipeline.anonymize(opened, found, plan)
+            data = encode(result.photo.pixels, "png")
+            return _temporary_file(data, "identigen.png"), examined(result, data).to_json()
+
+
+Action = Callable[[Desk, Visitor, Data], None]
+
+
+def _stop(desk: Desk, visitor: Visitor, data: Data) -> None:
+    desk._stop(visitor)
+
+
+_ACTIONS: dict[str, Action] = {
+    "pick": Desk._pick,
+    "toggle": Desk._toggle,
+    "all": lambda desk, visitor, data: desk._change(
+        visitor, lambda now: session.choose(now, {subject.id for subject in now.subjects})
+    ),
+    "none": lambda desk, visitor, data: desk._change(visitor, lambda now: session.choose(now, ())),
+    "invert": lambda desk, visitor, data: desk._change(visitor, session.invert),
+    "undo": lambda desk, visitor, data: desk._change(visitor, session.undo),
+    "redo": lambda desk, visitor, data: desk._change(visitor, session.redo),
+    "together": Desk._together,
+    "operation": lambda desk, visitor, data: desk._set(visitor, data, operation=Operation(data["value"])),
+    "seed": lambda desk, visitor, data: desk._change(
+        visitor, lambda now: session.set_seed(now, int(data["id"]), int(data["value"]))
+    ),
+    "dice": Desk._dice,
+    "strength": lambda desk, visitor, data: desk._set(visitor, data, strength=_share(data["value"])),
+    "region": lambda desk, visitor, data: desk._set(visitor, data, region=_one_of(data["value"], "segment", "box")),
+    "extent": lambda desk, visitor, data: desk._set(
+        visitor, data, extent=_one_of(data["value"], "face", "head", "person")
+    ),
+    "grow": lambda desk, visitor, data: desk._grow(visitor, data, 1),
+    "shrink": lambda desk, visitor, data: desk._grow(visitor, data, -1),
+    "mask": Desk._painted,
+    "mask-file": Desk._mask_file,
+    "mask-reset": Desk._mask_reset,
+    "open": Desk._open,
+    "view": Desk._view,
+    "language": Desk._language,
+    "dismiss": lambda desk, visitor, data: None,
+    "stop": _stop,
+}
+
+
+def read_and_delete(path: str, pipeline: Pipeline) -> Photo:
+    """Open an uploaded file and take it off the disk, whether it could be read or not."""
+    file = Path(path)
+    try:
+        return open_photo(file, pipeline.settings)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def picture_in(address: object) -> bytes:
+    """The bytes of a picture that the browser sent as a `data:` address; raise `MaskError` for anything else."""
+    if not isinstance(address, str) or len(address) > MAX_PICTURE_TEXT:
+        raise MaskError("The mask is larger than any photo that can be opened here.")
+    head, _, body = address.partition(",")
+    if not head.startswith("data:image/"):
+        raise MaskError("The mask is not a picture; load a black and white PNG.")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise MaskError("The mask arrived damaged; try again.") from None
+
+
+def repaint(mask: Mask, strokes: bytes) -> Mask:
+    """Add what was painted red and take away what was painted blue, at whatever size the strokes were painted.
+
+    Only what was touched changes: elsewhere the region keeps the sharpness of the whole photo.
+    """
+    import cv2
+
+    picture = cv2.imdecode(np.frombuffer(strokes, np.uint8), cv2.IMREAD_UNCHANGED)
+    if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
+        raise MaskError("The painted mask arrived damaged; paint it again.")
+    height, width = mask.photo_size
+    touched = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+    painted, red = touched[..., 3] >= 128, touched[..., 2] >= 128  # OpenCV's order is blue, green, red, alpha
+    return Mask.from_array((mask.to_array() | (painted & red)) & ~(painted & ~red))
+
+
+def parse_operation(text: str) -> Operation | None:
+    """An operation by its name; an empty text is what the gate proposes for each."""
+    if not text:
+        return None
+    try:
+        return Operation(text)
+    except ValueError:
+        names = ", ".join(operation.value for operation in Operation)
+        raise PlanError(f"{text!r} is no operation; use one of {names}.") from None
+
+
+def parse_subjects(text: str) -> set[int] | None:
+    """`all` (or nothing) for everybody, else numbers such as `1,3`."""
+    if text.strip().lower() in ("", "all"):
+        return None
+    try:
+        return {int(part) for part in text.split(",")}
+    except ValueError:
+        raise PlanError(f"{text!r} names nobody; write 'all' or numbers such as '1,3'.") from None
+
+
+def _share(value: object) -> float:
+    share = float(str(value)) / 100
+    if not 0 <= share <= 1:
+        raise ValueError("a share lies between 0 and 100")
+    return share
+
+
+def _one_of(value: object, *allowed: str) -> str:
+    if value not in allowed:
+        raise ValueError(f"{value!r} is none of {allowed}")
+    return str(value)
+
+
+@contextmanager
+def _told_to_programs() -> Iterator[None]:
+    """Raise errors of the house as `gr.Error`, whose sentence reaches the caller."""
+    try:
+        yield
+    except IdentiGenError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _temporary_file(data: bytes, name: str) -> str:
+    """A file for the answer in the app's own temporary folder, which is emptied after a while."""
+    path = Path(tempfile.mkdtemp(dir=os.environ.get("GRADIO_TEMP_DIR"))) / name
+    path.write_bytes(data)
+    return str(path)

@@ -1,0 +1,146 @@
+"""Pictures and downloads, given from memory to whoever holds the visitor's token: nothing of a photo lies on disk."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from identigen import masks
+from identigen.errors import IdentiGenError
+from identigen.models import package_file
+from identigen.photo import encode, open_photo, preview
+from identigen.types import Photo, Result
+from identigen.ui.overlay import crop_at, face_crop, portrait_box
+from identigen.ui.session import Session, region_of
+from identigen.ui.visitors import Visitors
+from identigen.verification import examined
+
+PREVIEW_SIDE = 1600
+THUMBNAIL_SIDE = 240
+_EXAMPLES = {
+    "astronaut": ("skimage", "data/astronaut.png"),
+    "bus": ("ultralytics", "assets/bus.jpg"),
+    "zidane": ("ultralytics", "assets/zidane.jpg"),
+}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_KINDS = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".json": "application/json",
+    ".zip": "application/zip",
+}
+
+
+def routes(visitors: Visitors) -> list[Route]:
+    """The routes under `media/` that the page's pictures and downloads come from."""
+
+    def example(request: Request) -> Response:
+        name = request.path_params["name"]
+        return _answer(f"{name}.jpg", lambda: example_thumbnail(name)) if name in _EXAMPLES else _nothing()
+
+    def own(request: Request) -> Response:
+        visitor = visitors.with_token(request.path_params["token"])
+        name = request.path_params["name"]
+        session = visitor.session if visitor else None
+        return _answer(name, lambda: draw(session, name)) if session is not None else _nothing()
+
+    return [Route("/media/example/{name}.jpg", example), Route("/media/{token}/{name}", own)]
+
+
+def draw(session: Session, name: str) -> bytes:
+    """Encode what `name` stands for; raise `KeyError` for a name that means nothing now."""
+    what, _, number = name.partition(".")[0].partition("-")
+    if what in _NUMBERED and number:
+        return _NUMBERED[what](session, int(number))
+    return _DRAWN[name](session)
+
+
+def example_photo(name: str) -> Photo:
+    """One of the example pictures out of an installed package; raise `KeyError` for another name."""
+    return open_photo(package_file(*_EXAMPLES[name]), name=name)
+
+
+@cache
+def example_thumbnail(name: str) -> bytes:
+    """A small JPEG of an example."""
+    return encode(preview(example_photo(name).pixels, THUMBNAIL_SIDE), "jpeg", 85)
+
+
+def _preview(photo: Photo) -> bytes:
+    return encode(preview(photo.pixels, PREVIEW_SIDE), "jpeg", 90)
+
+
+def _result(session: Session) -> Result:
+    if session.result is None:
+        raise KeyError("there is no result")
+    return session.result
+
+
+def _report(session: Session) -> bytes:
+    result = _result(session)
+    report: dict[str, Any] = examined(result, encode(result.photo.pixels, "png")).to_json()
+    return json.dumps(report, indent=2).encode()
+
+
+def _all_masks(session: Session) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as files:
+        for subject in session.subjects:
+            files.writestr(f"person-{subject.id}.png", masks.to_png(region_of(session, subject.id)))
+        if session.result is not None:
+            for outcome in session.result.outcomes:
+                if outcome.changed.area:
+                    files.writestr(f"changed-{outcome.subject_id}.png", masks.to_png(outcome.changed))
+    return archive.getvalue()
+
+
+def _face(session: Session, number: int) -> bytes:
+    return encode(face_crop(session.photo, session.subject(number)), "jpeg", 88)
+
+
+def _new_face(session: Session, number: int) -> bytes:
+    box = portrait_box(session.subject(number))
+    return encode(crop_at(_result(session).photo.pixels, box), "jpeg", 88)
+
+
+_NUMBERED: dict[str, Callable[[Session, int], bytes]] = {
+    "face": _face,
+    "after": _new_face,
+    "mask": lambda session, number: masks.to_png(region_of(session, number)),
+}
+_DRAWN: dict[str, Callable[[Session], bytes]] = {
+    "photo.jpg": lambda session: _preview(session.photo),
+    "result.jpg": lambda session: _preview(_result(session).photo),
+    "identigen.png": lambda session: encode(_result(session).photo.pixels, "png"),
+    "identigen.jpg": lambda session: encode(_result(session).photo.pixels, "jpeg"),
+    "identigen.webp": lambda session: encode(_result(session).photo.pixels, "webp"),
+    "identigen.json": _report,
+    "identigen.zip": _all_masks,
+}
+
+
+def _answer(name: str, make: Callable[[], bytes]) -> Response:
+    try:
+        data = make()
+    except (KeyError, ValueError, IdentiGenError):  # a name, a number or a person that does not exist (any more)
+        return _nothing()
+    return Response(data, media_type=_KINDS.get(Path(name).suffix, "application/octet-stream"), headers=_HEADERS)
+
+
+def _nothing() -> Response:
+    return Response("Nothing here.", 404, _HEADERS, "text/plain")

@@ -1,0 +1,228 @@
+"""What one visitor has chosen so far: a frozen value and the pure functions that turn it into the next one.
+
+A change of subjects or choices is remembered for undo; a result is not, because it can be made again from its seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from identigen.errors import PlanError
+from identigen.masks import grow
+from identigen.pipeline import derived_seed
+from identigen.types import (
+    MAX_SEED,
+    Edit,
+    Extent,
+    Mask,
+    Operation,
+    Outcome,
+    Photo,
+    Plan,
+    Point,
+    RegionKind,
+    Result,
+    Subject,
+)
+
+HISTORY = 40  # steps of undo; masks are small windows, so that this stays below a few megabytes
+DEFAULT_SEED = 1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Choice:
+    """What shall happen to one person; `operation` None means what the gate proposes."""
+
+    chosen: bool = False
+    operation: Operation | None = None
+    seed: int = DEFAULT_SEED
+    strength: float = 0.5
+    region: RegionKind = "segment"
+    extent: Extent = "face"
+    mask: Mask | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Moment:
+    """One state that undo can go back to."""
+
+    subjects: tuple[Subject, ...] = ()
+    choices: Mapping[int, Choice] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Session:
+    """A photo, the people in it, what was chosen for each of them, and the latest result."""
+
+    photo: Photo
+    now: Moment = field(default_factory=Moment)
+    past: tuple[Moment, ...] = ()
+    future: tuple[Moment, ...] = ()
+    result: Result | None = None
+    done: tuple[Edit, ...] = ()
+    """The edits that `result` holds: when they are not what is asked for now, the result is stale."""
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        return self.now.subjects
+
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """Numbers of the people who were chosen."""
+        return tuple(s.id for s in self.subjects if self.choice(s.id).chosen)
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """Numbers of the people who will be changed: the chosen ones, or everybody when nobody was chosen."""
+        return self.chosen or tuple(s.id for s in self.subjects)
+
+    @property
+    def stale(self) -> bool:
+        """Whether something else is asked for than what the result shows."""
+        return self.result is not None and set(map(_key, plan(self).edits)) != set(map(_key, self.done))
+
+    def choice(self, number: int) -> Choice:
+        return self.now.choices.get(number, Choice())
+
+    def subject(self, number: int) -> Subject:
+        """The person with this number; raise `PlanError` when nobody has it."""
+        for subject in self.subjects:
+            if subject.id == number:
+                return subject
+        raise PlanError(f"Nobody in this photo has the number {number}.")
+
+    def operation(self, number: int) -> Operation:
+        """What would be done to this person."""
+        return self.choice(number).operation or self.subject(number).default_operation
+
+
+def begin(photo: Photo, subjects: tuple[Subject, ...]) -> Session:
+    """Start with nobody chosen."""
+    return Session(photo, Moment(subjects))
+
+
+def toggle(session: Session, number: int) -> Session:
+    """Choose a person, or no longer."""
+    return change(session, (number,), chosen=not session.choice(number).chosen)
+
+
+def choose(session: Session, numbers: Collection[int]) -> Session:
+    """Choose exactly these people."""
+    choices = {s.id: replace(session.choice(s.id), chosen=s.id in numbers) for s in session.subjects}
+    return _remember(session, replace(session.now, choices=MappingProxyType(choices)))
+
+
+def invert(session: Session) -> Session:
+    """Choose everyone but those who are chosen now."""
+    return choose(session, {s.id for s in session.subjects} - set(session.chosen))
+
+
+def change(session: Session, numbers: Collection[int], **values: object) -> Session:
+    """Set fields of `Choice` for these people; raise `PlanError` for a number that nobody has."""
+    choices = dict(session.now.choices)
+    for number in numbers:
+        session.subject(number)
+        choices[number] = replace(session.choice(number), **values)  # type: ignore[arg-type]
+    return _remember(session, replace(session.now, choices=MappingProxyType(choices)))
+
+
+def set_seed(session: Session, number: int, seed: int) -> Session:
+    """Ask for another identity of one person."""
+    if not 0 <= seed <= MAX_SEED:
+        raise PlanError(f"A seed must lie between 0 and {MAX_SEED}.")
+    return change(session, (number,), seed=seed)
+
+
+def set_mask(session: Session, number: int, mask: Mask | None) -> Session:
+    """Replace a person's region by one of the visitor's own; None brings the detected one back."""
+    return change(session, (number,), mask=mask)
+
+
+def grow_mask(session: Session, number: int, pixels: float) -> Session:
+    """Move the border of a person's region outwards; a negative number of pixels moves it inwards."""
+    return set_mask(session, number, grow(region_of(session, number), pixels))
+
+
+def region_of(session: Session, number: int) -> Mask:
+    """The visitor's own region of a person, else the detected one."""
+    return session.choice(number).mask or session.subject(number).mask
+
+
+def add(session: Session, subject: Subject) -> Session:
+    """Take in a person whom the visitor pointed at, and choose them: pointing at somebody means 'this one too'."""
+    choices = dict(session.now.choices) | {subject.id: Choice(chosen=True)}
+    return _remember(session, Moment((*session.subjects, subject), MappingProxyType(choices)))
+
+
+def person_at(session: Session, point: Point) -> int | None:
+    """The number of the person under a point of the photo; a face counts where masks leave it out."""
+    for subject in session.subjects:
+        if region_of(session, subject.id).contains(point):
+            return subject.id
+    for subject in session.subjects:
+        box = subject.face.box if subject.face else subject.head_box
+        if box and box[0] <= point[0] < box[2] and box[1] <= point[1] < box[3]:
+            return subject.id
+    return None
+
+
+def undo(session: Session) -> Session:
+    """Go back one change; the same session when there is none."""
+    if not session.past:
+        return session
+    return replace(session, now=session.past[-1], past=session.past[:-1], future=(session.now, *session.future))
+
+
+def redo(session: Session) -> Session:
+    """Take back the last undo; the same session when there is none."""
+    if not session.future:
+        return session
+    return replace(session, now=session.future[0], past=(*session.past, session.now), future=session.future[1:])
+
+
+def finish(session: Session, result: Result, edits: Collection[Edit]) -> Session:
+    """Keep a result together with those of `edits` that it really holds (fewer when the work was stopped)."""
+    held = {outcome.subject_id for outcome in result.outcomes if outcome.asked is not Operation.KEEP}
+    return replace(session, result=result, done=tuple(edit for edit in edits if edit.subject_id in held))
+
+
+def plan(session: Session) -> Plan:
+    """The edits of the people who will be changed; everybody else stays as they are."""
+    return Plan(tuple(_edit(session, number) for number in session.targets))
+
+
+def remaining(session: Session) -> tuple[Plan, tuple[Outcome, ...]]:
+    """What is still to be done, and the outcomes that stay: nobody is drawn again whose edit did not change."""
+    if session.result is None:
+        return plan(session), ()
+    held = set(map(_key, session.done))
+    asked = plan(session).edits
+    stays = {edit.subject_id for edit in asked if _key(edit) in held}
+    return (
+        Plan(tuple(edit for edit in asked if edit.subject_id not in stays)),
+        tuple(outcome for outcome in session.result.outcomes if outcome.subject_id in stays),
+    )
+
+
+def _edit(session: Session, number: int) -> Edit:
+    choice = session.choice(number)
+    return Edit(
+        number,
+        session.operation(number),
+        region=choice.region,
+        extent=choice.extent,
+        seed=derived_seed(choice.seed, number),
+        strength=choice.strength,
+        mask=choice.mask,
+    )
+
+
+def _key(edit: Edit) -> tuple[object, ...]:
+    """By what two edits are one and the same; a mask is the same only when it is the same object."""
+    return (edit.subject_id, edit.operation, edit.region, edit.extent, edit.seed, edit.strength, id(edit.mask))
+
+
+def _remember(session: Session, moment: Moment) -> Session:
+    return replace(session, now=moment, past=(*session.past, session.now)[-HISTORY:], future=())
