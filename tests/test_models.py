@@ -8,7 +8,7 @@ import time
 import pytest
 
 from identigen.errors import ModelMissing
-from identigen.models import REGISTRY, borrow, record_of, release
+from identigen.models import REGISTRY, asset, borrow, package_file, record_of, release
 
 
 def test_every_record_tells_licence_and_consequence() -> None:
@@ -61,3 +61,27 @@ def test_four_visitors_share_one_copy_and_take_turns() -> None:
         pass
     assert len(built) == 2
     release("test-shared")
+
+
+def test_a_model_that_cannot_be_built_may_be_tried_again() -> None:
+    def fail() -> object:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"), borrow("test-broken", fail):
+        pass
+    with borrow("test-broken", lambda: "whole") as model:
+        assert model == "whole"
+    release("test-broken")
+
+
+def test_files_of_installed_packages_are_found_without_importing_them() -> None:
+    assert package_file("ultralytics", "assets/bus.jpg").is_file()
+    with pytest.raises(ModelMissing, match=r"requirements\.txt"):
+        package_file("ultralytics", "assets/no.jpg")
+    with pytest.raises(ModelMissing, match="no_such_package"):
+        package_file("no_such_package", "x")
+
+
+def test_an_asset_that_is_gone_says_so() -> None:
+    with pytest.raises(ModelMissing, match=r"assets/models/nothing\.bin"):
+        asset("models/nothing.bin")

@@ -367,7 +367,7 @@ def _plainly(record: ModelRecord) -> Iterator[None]:
     )
 
     # The HTTP library's own base class, whichever library this version of the hub is built on.
-    unreachable: type[Exception] = HfHubHTTPError.__mro__[1]  # type: ignore[assignment]
+    unreachable: Any = HfHubHTTPError.__mro__[1]
     try:
         yield
     except GatedRepoError:

@@ -299,7 +299,7 @@ def package_file(package: str, relative: str) -> Path:
 
 def asset(relative: str) -> Path:
     """Path of a file in `assets/`, beside the package in a checkout, inside it once it was installed from a wheel."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     for folder in (here / "assets", here.parent / "assets"):
         if (folder / relative).is_file():
             return folder / relative
