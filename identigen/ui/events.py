@@ -25,9 +25,8 @@ from identigen.errors import IdentiGenError, MaskError, PlanError
 from identigen.photo import encode, open_photo
 from identigen.pipeline import Pipeline, make_plan
 from identigen.report import detection_json
-from identigen.types import MAX_SEED, Mask, Operation, Outcome, Photo, Result, Step
+from identigen.types import MAX_SEED, Edit, Mask, Operation, Outcome, Photo, Result, Step
 from identigen.ui import media, session, views
-from identigen.ui.overlay import Outline
 from identigen.ui.session import Session
 from identigen.ui.text import LANGUAGES, preferred, say
 from identigen.ui.views import House
@@ -40,6 +39,7 @@ Data = Mapping[str, Any]
 FIRST_SIGHT = "zidane"
 GUESSED_SECONDS = {Operation.FACE: 0.8, Operation.FACE_HAIR: 1.0, Operation.BODY: 2.0, Operation.REMOVE: 3.0}
 COVER_SECONDS = 0.3
+SHOWN_AT_ONCE = 6_000_000  # pixels up to which each finished person appears while the others are still being done
 MAX_PICTURE_TEXT = 24_000_000  # characters of a mask sent by the browser: a 50-megapixel mask stays far below
 log = logging.getLogger(__name__)
 
@@ -101,12 +101,11 @@ class Desk:
         """The whole page as HTML."""
         with visitor.lock:
             current = visitor.session
-            outlines: dict[int, Outline] = {}
             if current is not None and visitor.view != "result":
-                outlines = views.outlines_of(current)
+                visitor.outlines = views.outlines_of(current, visitor.outlines)
             return (
                 views.header(visitor, self.house),
-                views.stage(visitor, outlines),
+                views.stage(visitor),
                 views.people(visitor, self.house),
                 views.dock(visitor, self.house),
                 views.footer(visitor),
@@ -273,26 +272,29 @@ class Desk:
         current = visitor.require()
         edits = session.plan(current).edits
         todo, finished = session.remaining(current)
-        stop = visitor.stop = threading.Event()
+        steps = self.pipeline.run(current.photo, current.subjects, todo, finished)
         waiting = tuple(edit.subject_id for edit in todo.edits)
+        stop = visitor.stop = threading.Event()
         visitor.notice, visitor.view = "", "choose"
         visitor.running = Running(len(waiting), waiting=waiting, estimate=self._estimate(current, waiting))
-        steps = self.pipeline.run(current.photo, current.subjects, todo, finished)
         try:
-            result = yield from self._follow(visitor, current, steps, stop)
-            if result is not None:
-                self._keep(visitor, current.photo, result, edits)
+            result = yield from self._follow(visitor, current, steps, edits, stop)
+            if result is not None and self._keep(visitor, current.photo, result, edits):
+                visitor.view = "result"
                 self._learn(result.outcomes)
         finally:
             steps.close()
             visitor.running = None
 
     def _follow(
-        self, visitor: Visitor, current: Session, steps: Generator[Step, None, Result], stop: threading.Event
+        self,
+        visitor: Visitor,
+        current: Session,
+        steps: Generator[Step, None, Result],
+        edits: tuple[Edit, ...],
+        stop: threading.Event,
     ) -> Generator[Regions, None, Result | None]:
         """Show step after step; return the result, or what there is of it when the work was stopped."""
-        running = visitor.running
-        assert running is not None
         step: Step | None = None
         while not stop.is_set():
             try:
@@ -300,24 +302,32 @@ class Desk:
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            waiting = running.waiting[-(step.total - step.done) :] if step.done < step.total else ()
-            if step.subject_id is not None and step.subject_id not in waiting:
-                waiting = (step.subject_id, *waiting)
-            visitor.running = replace(
-                running, done=step.done, current=step.subject_id, estimate=self._estimate(current, waiting)
-            )
+            self._show_step(visitor, current, step)
+            if 0 < step.done < step.total and current.photo.width * current.photo.height <= SHOWN_AT_ONCE:
+                so_far = step.so_far
+                if so_far is not None:
+                    self._keep(visitor, current.photo, so_far, edits)
             yield self.regions(visitor)
         if visitor.session is not None and visitor.session.photo is current.photo:
             visitor.notice = self._words(visitor, "stopped")
         return step.so_far if step is not None else None
 
-    def _keep(self, visitor: Visitor, photo: Photo, result: Result, edits: tuple[Any, ...]) -> None:
-        """Keep a result unless the visitor has opened another photo since."""
+    def _show_step(self, visitor: Visitor, current: Session, step: Step) -> None:
+        """Whoever was worked at until now is finished; the order is the pipeline's own."""
+        before = visitor.running
+        if before is not None:
+            waiting = tuple(number for number in before.waiting if number != before.current)
+            left = self._estimate(current, waiting)
+            visitor.running = replace(before, done=step.done, current=step.subject_id, waiting=waiting, estimate=left)
+
+    def _keep(self, visitor: Visitor, photo: Photo, result: Result, edits: tuple[Edit, ...]) -> bool:
+        """Keep a result and return True, unless the visitor has opened another photo since."""
         with visitor.lock:
-            if visitor.session is not None and visitor.session.photo is photo:
-                visitor.session = session.finish(visitor.session, result, edits)
-                visitor.view = "result"
-                visitor.result_version += 1
+            if visitor.session is None or visitor.session.photo is not photo:
+                return False
+            visitor.session = session.finish(visitor.session, result, edits)
+            visitor.result_version += 1
+            return True
 
     def _estimate(self, current: Session, numbers: tuple[int, ...]) -> float:
         return sum(self.house.seconds[current.operation(number)] for number in numbers)

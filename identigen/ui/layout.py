@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 # Gradio reads this when it is imported: nothing on the page or the server may tell anybody that it was started.
@@ -45,7 +46,8 @@ def build_page(pipeline: Pipeline) -> gr.Blocks:
                 people = _region("people-region")
                 dock = _region("dock-region")
         footer = _region("footer-region")
-        upload = gr.UploadButton("Photo", file_types=PHOTO_TYPES, elem_id="photo-input")
+        with gr.Row(elem_id="photo-input"):  # not shown: our own buttons, paste and drop hand their file to it
+            upload = gr.UploadButton("Photo", file_types=PHOTO_TYPES)
         regions = [header, stage, people, dock, footer]
         for region in regions:
             # Small actions do not wait behind somebody's photo in the queue.
@@ -120,18 +122,18 @@ def _private_folder() -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _favicon() -> str:
-    path = os.path.join(os.environ["GRADIO_TEMP_DIR"], "favicon.svg")
+def _favicon() -> Path:
+    """The logo as a file, in fixed colours."""
     picture = logo().replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     for name, colour in (("--brand", "#0c5c4f"), ("--brand-ink", "#f3efe4"), ("--spark", "#ffb838")):
         picture = picture.replace(f"var({name})", colour)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(picture)
+    path = Path(os.environ["GRADIO_TEMP_DIR"]) / "favicon.svg"
+    path.write_text(picture, "utf-8")
     return path
 
 
 def _theme() -> gr.themes.Base:
-    """Gradio's own parts (uploads, dialogs, programming pages) in our colours; fonts are the system's, never fetched."""
+    """Gradio's own parts in our colours; the fonts are the system's, so that none is fetched."""
     return gr.themes.Base(
         primary_hue=gr.themes.colors.teal,
         neutral_hue=gr.themes.colors.stone,

@@ -60,9 +60,10 @@ def _trace(mask: Mask) -> str:
     picture = mask.pixels.astype(np.uint8)
     if scale < 1.0:
         size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
-        picture = cv2.resize(picture * 255, size, interpolation=cv2.INTER_AREA) // 128
+        shrunk = cv2.resize(picture * 255, size, interpolation=cv2.INTER_AREA)
+        picture = (shrunk >= 128).astype(np.uint8)
     # Without a margin a region that touches its window would be traced half a pixel inside.
-    picture = cv2.copyMakeBorder(picture, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    picture = np.pad(picture, 1)
     contours, _ = cv2.findContours(picture, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     parts = []
     for contour in contours:

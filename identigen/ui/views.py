@@ -15,14 +15,13 @@ from functools import partial
 from html import escape
 from typing import Protocol
 
-from identigen.errors import IdentiGenError
 from identigen.pipeline import Availability
 from identigen.types import Operation, Outcome, Subject
 from identigen.ui.icons import icon, logo
 from identigen.ui.overlay import Outline, outline
-from identigen.ui.session import Choice, Session
+from identigen.ui.session import Choice, Session, region_of, remaining
 from identigen.ui.text import Language, say
-from identigen.ui.visitors import Visitor
+from identigen.ui.visitors import Traced, Visitor
 
 EXAMPLES = ("astronaut", "bus", "zidane")
 _GROUPS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
@@ -30,7 +29,6 @@ _GROUPS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
     ("group.gone", (Operation.REMOVE,)),
     ("group.cover", (Operation.LAYERED, Operation.BLUR, Operation.PIXELATE, Operation.SOLID)),
 )
-_KEPT_AS_PERCENT = 100.0
 
 
 class Say(Protocol):
@@ -78,7 +76,7 @@ def footer(visitor: Visitor) -> str:
 # ---------------------------------------------------------------- the photo
 
 
-def stage(visitor: Visitor, outlines: Mapping[int, Outline]) -> str:
+def stage(visitor: Visitor) -> str:
     """The photo with its numbered outlines, or the result with its slider, and where photos come from."""
     t = _words(visitor)
     session = visitor.session
@@ -87,7 +85,7 @@ def stage(visitor: Visitor, outlines: Mapping[int, Outline]) -> str:
     elif visitor.view == "result" and session.result is not None:
         body = _comparison(visitor, session, t)
     else:
-        body = _photo(visitor, session, outlines, t)
+        body = _photo(visitor, session, t)
     return f"""<section class="stage" id="stage" aria-label="{t("stage")}" data-photo="{visitor.photo_version}">
   {_stage_bar(visitor, t)}
   <div class="canvas">{body}{_veil(visitor, t)}</div>
@@ -121,14 +119,16 @@ def _tool(name: str, label: str, enabled: bool) -> str:
     )
 
 
-def _photo(visitor: Visitor, session: Session, outlines: Mapping[int, Outline], t: Say) -> str:
+def _photo(visitor: Visitor, session: Session, t: Say) -> str:
     photo, people = session.photo, session.subjects
+    outlines = {number: line for number, (_, line) in visitor.outlines.items()}
     shapes = "".join(_shape(session, subject, outlines[subject.id]) for subject in people)
     pins = "".join(_pin(session, subject, outlines[subject.id]) for subject in people)
     alt = t("photo.alt", len(people)) if people else t("photo.alt.none")
+    shown = "result.jpg" if visitor.running is not None and session.result is not None else "photo.jpg"
     crowd = " crowd" if len(people) > 12 else ""
     return f"""<figure class="photo{crowd}" data-pick style="--w:{photo.width};--h:{photo.height}">
-    <img src="{media(visitor, "photo.jpg")}" alt="{alt}" draggable="false">
+    <img src="{media(visitor, shown)}" alt="{alt}" draggable="false">
     <svg viewBox="0 0 {photo.width} {photo.height}" aria-hidden="true" preserveAspectRatio="none">{shapes}</svg>
     {pins}
   </figure>"""
@@ -142,7 +142,7 @@ def _pin(session: Session, subject: Subject, line: Outline) -> str:
     left, top = 100 * line.label[0] / session.photo.width, 100 * line.label[1] / session.photo.height
     return (
         f'<span class="pin {_state(session, subject.id)}" aria-hidden="true" '
-        f'style="left:{left:.2f}%;top:{top:.2f}%">{subject.id}</span>'
+        f'style="left:{left:.2f}%;top:max(29px,{top:.2f}%)">{subject.id}</span>'
     )
 
 
@@ -260,7 +260,7 @@ def _word_about(visitor: Visitor, subject: Subject, choice: Choice, outcome: Out
     if outcome is not None:
         return badge(outcome, t)
     own = f"{t('mask.own')} · " if choice.mask is not None else ""
-    if choice.operation is None and subject.reason:
+    if choice.operation is None and subject.reason and subject.default_operation is not Operation.FACE:
         return f'<p class="word" title="{escape(subject.reason)}">{own}{escape(subject.reason)}</p>'
     return f'<p class="word">{own}{t("seed")} {choice.seed}</p>' if subject.face else f'<p class="word">{own}</p>'
 
@@ -407,7 +407,9 @@ def _ready(session: Session, house: House, t: Say) -> str:
 
 def summary(session: Session, house: House, t: Say) -> str:
     """How many people will be changed, how, and how long it will take."""
-    counted = Counter(session.operation(number) for number in session.targets)
+    counted = Counter(edit.operation for edit in remaining(session)[0].edits)
+    if not counted:
+        return ""
     what = ", ".join(f"{count} × {t(f'op.{operation.value}')}" for operation, count in counted.items())
     seconds = sum(house.seconds.get(operation, 1.0) * count for operation, count in counted.items())
     return f"{what} · {t('run.about', seconds=_seconds(seconds))}"
@@ -461,14 +463,14 @@ def media(visitor: Visitor, name: str) -> str:
     return f"media/{visitor.token}/{name}?{visitor.photo_version if name == 'photo.jpg' else version}"
 
 
-def outlines_of(session: Session) -> dict[int, Outline]:
-    """The outline of everybody, by number."""
-    return {subject.id: outline(subject, session.choice(subject.id).mask) for subject in session.subjects}
-
-
-def message(error: IdentiGenError) -> str:
-    """What the visitor reads when something that was asked for cannot be done."""
-    return str(error)
+def outlines_of(session: Session, known: Mapping[int, Traced]) -> dict[int, Traced]:
+    """The outline of everybody, by number; only regions that changed since `known` are traced again."""
+    traced = {}
+    for subject in session.subjects:
+        region = region_of(session, subject.id)
+        last = known.get(subject.id)
+        traced[subject.id] = last if last is not None and last[0] is region else (region, outline(subject, region))
+    return traced
 
 
 def _words(visitor: Visitor) -> Say:

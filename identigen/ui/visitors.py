@@ -14,8 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from identigen.errors import IdentiGenError
+from identigen.types import Mask
+from identigen.ui.overlay import Outline
 from identigen.ui.session import Session
 from identigen.ui.text import Language
+
+Traced = tuple[Mask, Outline]
+"""A person's region and the outline that was traced around it."""
 
 
 class Forgotten(IdentiGenError):
@@ -47,6 +52,7 @@ class Visitor:
     notice: str = ""
     running: Running | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    outlines: dict[int, Traced] = field(default_factory=dict)
     photo_version: int = 0
     result_version: int = 0
     seen: float = field(default_factory=time.monotonic)
@@ -110,4 +116,4 @@ class Visitors:
         visitor = self._by_page.pop(page, None)
         if visitor is not None:
             visitor.stop.set()
-            visitor.session = None
+            visitor.session, visitor.outlines = None, {}
