@@ -36,6 +36,7 @@ FOREHEAD = 0.16  # in heights of the face
 CONTRAST = 0.6  # of a tile against its neighbours, layered only
 TILE_NOISE, GRAIN = 10.0, 4.0  # grey levels
 _TOP, _BOTTOM = 10, 152  # landmarks: the highest point of the oval, and the chin
+_BAND = 512  # rows that are finished at once: the whole of a large photo would need gigabytes
 WORKING_FACE = 96  # no cover holds detail finer than a tile: larger faces are worked on at this size
 
 
@@ -61,20 +62,22 @@ def obfuscate(
     if operation not in _COVERS:
         raise OperationUnavailable(f"{operation.value} is no cover; ask for layered, blur, pixelate or solid.")
     window = region.window
-    old = pixels[window.slices]
+    new = pixels[window.slices].copy()
     if not region.area:
-        return window, old.copy()
-    face = max(4.0, face_px or min(window.width, window.height))
+        return window, new
+    # A body is some eight faces long: a face that claims to be far smaller would cost memory and gain nothing.
+    face = max(4.0, face_px or min(window.width, window.height), max(window.width, window.height) / 16)
     rng = np.random.default_rng([seed, window.left, window.top])
     around = Window.around(window.box, pixels.shape[0], pixels.shape[1], face)
     drawn = _COVERS[operation](_view(pixels, region, around, face), rng)
     method = cv2.INTER_NEAREST if operation is Operation.PIXELATE else cv2.INTER_LINEAR
-    large = cv2.resize(drawn, (around.width, around.height), interpolation=method)
-    cover = np.asarray(large, np.float32)[window.relative_to(around).slices]
-    if operation is Operation.LAYERED:
-        cover = cover + rng.normal(0, GRAIN, (window.height, window.width, 1)).astype(np.float32)
-    new = np.clip(np.round(cover), 0, 255).astype(np.uint8)
-    return window, np.where(region.pixels[..., None], new, old)
+    large = cv2.resize(_to_bytes(drawn), (around.width, around.height), interpolation=method)
+    cover = np.asarray(large, np.uint8)[window.relative_to(around).slices]
+    for top in range(0, window.height, _BAND):
+        rows = slice(top, top + _BAND)
+        band = _grained(cover[rows], rng) if operation is Operation.LAYERED else cover[rows]
+        np.copyto(new[rows], band, where=region.pixels[rows, :, None])
+    return window, new
 
 
 # --------------------------------------------------------------------------------------------------------- filters
@@ -113,7 +116,8 @@ def _layered(view: _View, rng: np.random.Generator) -> Floats:
     side = _tile_side(view)
     tiles, corner = _downscale(view.picture, side, rng)
     calm = _gaussian(tiles, 1.5)
-    tiles = calm + (tiles - calm) * CONTRAST + rng.normal(0, TILE_NOISE, (*tiles.shape[:2], 1)).astype(np.float32)
+    noise = rng.normal(0, TILE_NOISE, (*tiles.shape[:2], 1))
+    tiles = np.asarray(calm + (tiles - calm) * CONTRAST + noise, np.float32)
     return _soft_rim(_gaussian(_enlarge(tiles, corner, side, view), 0.35 * side), view)
 
 
@@ -141,6 +145,15 @@ _COVERS: Mapping[Operation, Callable[[_View, np.random.Generator], Floats]] = Ma
         Operation.SOLID: _solid,
     }
 )
+
+
+def _grained(cover: Pixels, rng: np.random.Generator) -> Pixels:
+    grain = rng.normal(0, GRAIN, (*cover.shape[:2], 1)).astype(np.float32)
+    return _to_bytes(cover.astype(np.float32) + grain)
+
+
+def _to_bytes(values: Floats) -> Pixels:
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
 def _tile_side(view: _View) -> int:
@@ -217,9 +230,9 @@ def _segments(subject: Subject, extent: Extent, size: tuple[int, int]) -> Iterat
 
 def _face_segment(face: Face, size: tuple[int, int]) -> Mask:
     """The hull of the face's oval drawn up over the forehead; an ellipse where there are no landmarks."""
+    if face.landmarks is None:  # often a profile: its cheek and ear reach far beyond the box
+        return masks.ellipse(_grown(face.box, left=0.25, top=0.3, right=0.25, bottom=0.15), size)
     oval = masks.ellipse(_face_area(face), size)
-    if face.landmarks is None:
-        return oval
     hull = masks.polygon(_over_the_forehead(face.landmarks[OVAL, :2], face.landmarks), size)
     hull = masks.grow(hull, 1 + 0.05 * face.size_px)
     # Landmarks that left the detected face are not to be trusted alone.

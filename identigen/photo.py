@@ -90,7 +90,7 @@ def encode(pixels: Pixels, format: Format, quality: int = 95, provenance: str | 
     elif format == "jpeg":
         picture.save(out, "JPEG", quality=quality, subsampling="4:4:4", **({"xmp": packet} if packet else {}))
     else:
-        picture.save(out, "WEBP", quality=quality, lossless=quality == 100, xmp=packet)
+        picture.save(out, "WEBP", quality=quality, lossless=quality == 100, method=2, xmp=packet)
     return out.getvalue()
 
 
