@@ -1,0 +1,36 @@
+"""Background prediction: what a person, or the rim around something new, has hidden."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from identigen.background.removal import RemovalMask, removal_mask
+from identigen.types import Mask, Pixels, Window
+
+__all__ = ["BackgroundPredictor", "RemovalMask", "default_predictor", "removal_mask"]
+
+
+class BackgroundPredictor(Protocol):
+    """Fills a hole in a picture with what was probably behind it."""
+
+    name: str
+    models: tuple[str, ...]
+    """Names in `identigen.models.REGISTRY`; empty for an exemplar method."""
+
+    def predict(
+        self, pixels: Pixels, hole: Mask, forbidden: Mask | None = None, seed: int = 0
+    ) -> tuple[Window, Pixels]:
+        """Fill `hole` of `(H, W, 3) uint8` pixels; return the hole's window and the pixels over that window.
+
+        Pixels of the window outside the hole are the photo's own. Nothing is taken from `forbidden` (other people) nor
+        from the hole. The same seed gives the same bytes. Raises `MaskError` when a mask belongs to a photo of another
+        size or nothing is left to learn from; an empty hole gives an empty window.
+        """
+        ...
+
+
+def default_predictor() -> BackgroundPredictor:
+    """The exemplar method, which needs no download."""
+    from identigen.background.patchmatch import PatchMatch
+
+    return PatchMatch()

@@ -1,0 +1,153 @@
+"""The inner loops of exemplar search, compiled by numba to machine code.
+
+Everything here is `nogil` and single-threaded: the caller runs bands in ordinary threads, which needs no threading
+layer (numba's own are neither safe for several visitors at once nor deterministic) and gives the same bytes on any
+number of cores. Compiled code is cached beside this file or in the user's cache folder, where one of them is writable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+RADIUS = 3
+CHANNELS = 5
+_ROW = (2 * RADIUS + 1) * CHANNELS
+
+
+def _compiled(function: F) -> F:
+    """Compile at the first call; keep the machine code on disk if there is a place for it."""
+    try:
+        return cast(F, numba.njit(cache=True, nogil=True, fastmath=True, boundscheck=False)(function))
+    except RuntimeError:  # numba's "no locator available": a read-only installation without a home
+        return cast(F, numba.njit(cache=False, nogil=True, fastmath=True, boundscheck=False)(function))
+
+
+@_compiled
+def distance(picture, y, x, v, u, start, limit):  # type: ignore[no-untyped-def]
+    """Squared difference of the patches centred on (y, x) and (v, u), added to `start`; stops as soon as it is above `limit`."""
+    total = start
+    if total >= limit:
+        return total
+    for dy in range(-RADIUS, RADIUS + 1):
+        row = np.int32(0)
+        a = picture[y + dy]
+        b = picture[v + dy]
+        start_a = (x - RADIUS) * CHANNELS
+        start_b = (u - RADIUS) * CHANNELS
+        for k in range(_ROW):
+            d = np.int32(a[start_a + k]) - np.int32(b[start_b + k])
+            row += d * d
+        total += row
+        if total >= limit:
+            return total
+    return total
+
+
+@_compiled
+def misguided(guide, pull, y, x, v, u):  # type: ignore[no-untyped-def]
+    """What it costs that the place (v, u) has another overall colour than is expected at (y, x)."""
+    total = np.int32(0)
+    for c in range(3):
+        d = np.int32(guide[y, x, c]) - np.int32(guide[v, u, c])
+        total += d * d
+    return total * pull
+
+
+@_compiled
+def measure(picture, guide, pull, ys, xs, sources, costs, lo, hi):  # type: ignore[no-untyped-def]
+    """Costs of the present sources of the targets `lo..hi-1`."""
+    for i in range(lo, hi):
+        y, x, v, u = ys[i], xs[i], sources[i, 0], sources[i, 1]
+        costs[i] = distance(picture, y, x, v, u, misguided(guide, pull, y, x, v, u), np.int32(2**31 - 1))
+
+
+@_compiled
+def search(picture, guide, pull, usable, order, ys, xs, sources, costs, before, lo, hi, backwards, reach, seed):  # type: ignore[no-untyped-def]
+    """One PatchMatch pass (Barnes 2009) over the targets `lo..hi-1`: propagate, then search at random.
+
+    picture `(H, W * CHANNELS) uint8`; guide `(H, W, 3) uint8`: overall colours, expected ones in the hole; usable `(H, W) uint8`: whole patch may be copied; order `(H, W) int32`: number of
+    the target at a pixel or -1; ys, xs `(n,) int32`; sources `(n, 2) int32` and costs `(n,) int32` are improved in place;
+    before: the sources at the start, read for neighbours of other bands; reach: first radius of the random search.
+    """
+    height, width = usable.shape
+    step = -1 if backwards else 1
+    for k in range(hi - lo):
+        i = hi - 1 - k if backwards else lo + k
+        y, x = ys[i], xs[i]
+        best, by, bx = costs[i], sources[i, 0], sources[i, 1]
+        for axis in range(2):
+            ny, nx = y - step * (1 - axis), x - step * axis
+            if ny < 0 or nx < 0 or ny >= height or nx >= width:
+                continue
+            j = order[ny, nx]
+            if j < 0:
+                continue
+            if lo <= j < hi:
+                v, u = sources[j, 0] + y - ny, sources[j, 1] + x - nx
+            else:
+                v, u = before[j, 0] + y - ny, before[j, 1] + x - nx
+            if (v == by and u == bx) or v < 0 or u < 0 or v >= height or u >= width or not usable[v, u]:
+                continue
+            cost = distance(picture, y, x, v, u, misguided(guide, pull, y, x, v, u), best)
+            if cost < best:
+                best, by, bx = cost, v, u
+        state = np.uint32(seed) ^ (np.uint32(i) * np.uint32(2654435761))
+        radius = reach
+        while radius >= 1:
+            # xorshift (Marsaglia 2003): each target has its own stream, whatever band it falls into.
+            state ^= state << np.uint32(13)
+            state ^= state >> np.uint32(17)
+            state ^= state << np.uint32(5)
+            span = 2 * radius + 1
+            v = by + np.int32((state & np.uint32(0xFFFF)) % np.uint32(span)) - radius
+            u = bx + np.int32((state >> np.uint32(16)) % np.uint32(span)) - radius
+            radius >>= 1
+            if v < 0 or u < 0 or v >= height or u >= width or not usable[v, u]:
+                continue
+            cost = distance(picture, y, x, v, u, misguided(guide, pull, y, x, v, u), best)
+            if cost < best:
+                best, by, bx = cost, v, u
+        costs[i], sources[i, 0], sources[i, 1] = best, by, bx
+
+
+@_compiled
+def vote(picture, order, sources, costs, trust, ys, xs, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
+    """Colour of the pixels (ys, xs) `lo..hi-1` by the vote of all patches that cover them (Wexler 2007).
+
+    A patch weighs exp(-selectivity * (cost / least cost here - 1)) times its trust: small values average, large ones
+    copy the best. out `(n, CHANNELS) float32`.
+    """
+    height, width = order.shape
+    for i in range(lo, hi):
+        y, x = ys[i], xs[i]
+        least = np.float32(1e12)
+        for dy in range(max(-RADIUS, -y), min(RADIUS, height - 1 - y) + 1):
+            for dx in range(max(-RADIUS, -x), min(RADIUS, width - 1 - x) + 1):
+                j = order[y + dy, x + dx]
+                if j >= 0:
+                    least = min(least, np.float32(costs[j]) / trust[j])
+        scale = selectivity / (least + np.float32(49.0))
+        total = np.float32(0)
+        for c in range(CHANNELS):
+            out[i, c] = 0
+        for dy in range(max(-RADIUS, -y), min(RADIUS, height - 1 - y) + 1):
+            for dx in range(max(-RADIUS, -x), min(RADIUS, width - 1 - x) + 1):
+                j = order[y + dy, x + dx]
+                if j < 0:
+                    continue
+                weight = np.exp((least - np.float32(costs[j]) / trust[j]) * scale)
+                if weight < 1e-4:
+                    continue
+                total += weight
+                row = picture[sources[j, 0] - dy]
+                start = (sources[j, 1] - dx) * CHANNELS
+                for c in range(CHANNELS):
+                    out[i, c] += weight * np.float32(row[start + c])
+        for c in range(CHANNELS):
+            out[i, c] /= total
