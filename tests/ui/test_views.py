@@ -1,0 +1,175 @@
+from dataclasses import replace
+from functools import partial
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from identigen import masks
+from identigen.pipeline import Availability
+from identigen.report import Report
+from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Subject
+from identigen.ui import session, views
+from identigen.ui.text import LANGUAGES, say
+from identigen.ui.visitors import Running, Visitor
+
+SIZE = (60, 90)
+EVIL = '<img src=x onerror="alert(1)">'
+
+
+class Parts(HTMLParser):
+    """All tags with their attributes, and all text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words += data
+
+    def all(self, tag, **wanted):
+        return [a for t, a in self.tags if t == tag and all(a.get(k.replace("_", "-")) == v for k, v in wanted.items())]
+
+
+def house() -> views.House:
+    operations = {operation: Availability("embedded") for operation in Operation}
+    operations[Operation.BODY] = Availability(None, f"needs the diffusion engine {EVIL}")
+    return views.House(operations, {operation: 1.0 for operation in Operation})
+
+
+def someone(number: int, reason: str = "") -> Subject:
+    box = (30.0 * number - 28, 10.0, 30.0 * number - 8, 50.0)
+    default = Operation.LAYERED if reason else Operation.FACE
+    face = Face((box[0], 10.0, box[2], 30.0))
+    return Subject(number, box, masks.rectangle(box, SIZE), face, default_operation=default, reason=reason)
+
+
+@pytest.fixture
+def visitor() -> Visitor:
+    photo = Photo(np.zeros((*SIZE, 3), np.uint8), EVIL)
+    state = session.begin(photo, (someone(1), someone(2, f"too small {EVIL}"), someone(3)))
+    return Visitor(session=state)
+
+
+def with_result(visitor: Visitor, **changes: object) -> Visitor:
+    state = visitor.require()
+    outcomes = tuple(
+        replace(
+            Outcome(
+                s.id, state.operation(s.id), state.operation(s.id), "", 1, "embedded", s.box, "segment",
+                Mask.empty(*SIZE), np.zeros((0, 0, 3), np.uint8), distances={"dlib": 0.784}, thresholds={"dlib": 0.6},
+                verdict="pass",
+            ),
+            **changes,
+        )
+        for s in state.subjects
+    )  # fmt: skip
+    report = Report("embedded", 2.0, outcomes, True, (), warnings=(f"careful {EVIL}",))
+    visitor.session = session.finish(
+        state, Result(state.photo, state.subjects, outcomes, report), session.plan(state).edits
+    )
+    return visitor
+
+
+def whole_page(visitor: Visitor) -> str:
+    visitor.outlines = views.outlines_of(visitor.require(), visitor.outlines) if visitor.session else {}
+    where = house()
+    return "".join((
+        views.header(visitor, where), views.stage(visitor), views.people(visitor, where), views.dock(visitor, where),
+        views.footer(visitor),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", ["empty", "looking", "choose", "running", "result", "open"])
+def test_nothing_foreign_becomes_markup(visitor, language, state):
+    visitor.language, visitor.notice = language, f"bad {EVIL}"
+    if state == "empty":
+        visitor.session = None
+    if state in ("result", "open"):
+        with_result(visitor, reason=EVIL, applied=Operation.SOLID)
+        visitor.view, visitor.opened = "result", 2
+    if state == "looking":
+        visitor.view = "looking"
+    if state == "running":
+        visitor.running = Running(3, 1, 2, waiting=(2, 3), estimate=2.0)
+    page = whole_page(visitor)
+    assert EVIL not in page
+    assert Parts(page).all("img", src="x") == []
+
+
+def test_every_button_says_what_it_does(visitor):
+    with_result(visitor).opened = 1
+    for view in ("choose", "result"):
+        visitor.view = view
+        parts = Parts(whole_page(visitor))
+        for button in parts.all("button"):
+            assert {"data-do", "data-local", "data-run"} & button.keys(), button
+        assert all("alt" in image for image in parts.all("img"))
+
+
+def test_chosen_people_are_told_from_the_others(visitor):
+    visitor.session = session.toggle(visitor.require(), 2)
+    parts = Parts(whole_page(visitor))
+    assert [b["aria-pressed"] for b in parts.all("button", data_do="toggle")] == ["false", "true", "false"]
+    assert [p["class"] for p in parts.all("path") if "data-id" in p] == ["kept", "chosen", "kept"]
+
+
+def test_what_cannot_be_done_is_shown_disabled_with_its_reason(visitor):
+    body = Parts(views.people(visitor, house())).all("option", value="body")
+    assert body
+    assert all("disabled" in option and "diffusion engine" in option["title"] for option in body)
+    face = Parts(views.people(visitor, house())).all("option", value="face")
+    assert not any("disabled" in option for option in face)
+
+
+def test_the_button_says_how_many_will_be_changed(visitor):
+    assert "Anonymise everybody" in views.dock(visitor, house())
+    visitor.session = session.choose(visitor.require(), {1, 2})
+    text = views.dock(visitor, house())
+    assert "Anonymise 2 people" in text
+    assert "1 × New face, 1 × Layered cover · about 2 s" in text
+
+
+def test_a_badge_says_how_it_came_out(visitor):
+    assert "Verified · 0.78 &gt; 0.60" in views.people(with_result(visitor), house())
+    assert "Solid instead" in views.people(with_result(visitor, applied=Operation.SOLID, reason="small"), house())
+    assert "Still recognisable" in views.people(with_result(visitor, verdict="fail"), house())
+    unseen = with_result(visitor, distances={"dlib": float("inf")}, verdict="not-applicable")
+    assert "No face left" in views.people(unseen, house())
+
+
+def test_downloads_come_with_the_result_and_go_when_it_is_stale(visitor):
+    with_result(visitor)
+    links = Parts(views.dock(visitor, house())).all("a")
+    assert [link["download"].split(".")[1] for link in links] == ["png", "jpg", "webp", "json", "zip"]
+    assert all(visitor.token in link["href"] for link in links)
+    visitor.session = session.set_seed(visitor.session, 1, 7)
+    assert "Apply the changes" in views.dock(visitor, house())
+
+
+def test_progress_counts_and_estimates(visitor):
+    visitor.running = Running(3, 1, 2, waiting=(2, 3), estimate=2.0)
+    assert "1 of 3 done · about 2 s left" in views.dock(visitor, house())
+    cards = views.people(visitor, house())
+    assert cards.count("being drawn") == 1
+    assert cards.count("waits") == 1
+
+
+def test_outlines_are_traced_only_where_something_changed(visitor):
+    first = views.outlines_of(visitor.require(), {})
+    visitor.session = session.grow_mask(visitor.require(), 1, 2)
+    second = views.outlines_of(visitor.require(), first)
+    assert second[2] is first[2]
+    assert second[1] is not first[1]
+
+
+def test_the_summary_leaves_out_who_is_finished(visitor):
+    again = session.set_seed(with_result(visitor).require(), 3, 9)
+    text = views.summary(again, house(), partial(say, "en"))
+    assert text == "1 × New face · about 1 s"
