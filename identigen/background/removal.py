@@ -1,3 +1,187 @@
+"""What has to go when a person goes: hair and thin parts, the rim, the cast shadow, the reflection.
+
+All measuring happens at a working scale at which the person is at most 320 pixels tall, so that the cost does not depend on
+the photo. Shadow and reflection are proposals: they are kept apart so that somebody can switch them off.
+"""
+
 from __future__ import annotations
-class RemovalMask: ...
-def removal_mask(): ...
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from identigen.masks import disc, grow, subtract, union
+from identigen.types import Bools, Floats, Mask, Pixels, Subject, Window
+
+_TALL = 320
+_RIM = 0.012
+"""Width of the rim in heights of the person: soft edges, ringing of JPEG and the mask's own error."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RemovalMask:
+    """The region to refill for a person, and apart from it the shadow or reflection (often empty); they do not overlap."""
+
+    person: Mask
+    shadow: Mask
+
+    def hole(self, with_shadow: bool = True) -> Mask:
+        """What is to be refilled."""
+        return union([self.person, self.shadow], self.person.photo_size) if with_shadow else self.person
+
+
+def removal_mask(pixels: Pixels, subject: Subject, others: Sequence[Subject]) -> RemovalMask:
+    """Grow a subject's mask to everything that must go with it; the masks of the others are never touched.
+
+    pixels `(H, W, 3) uint8`. A subject without any mask gives two empty masks.
+    """
+    size = (pixels.shape[0], pixels.shape[1])
+    kept = union([other.mask for other in others], size)
+    if not subject.mask.area:
+        return RemovalMask(Mask.empty(*size), Mask.empty(*size))
+    height = subject.mask.window.height
+    whole = union([subject.mask, _fine_parts(pixels, subject.mask, kept)], size)
+    person = subtract(grow(whole, max(2.0, _RIM * height)), kept)
+    view = _View.of(pixels, subject.mask, kept, side=0.9, above=0.0, below=0.5)
+    traces = view.restore(_shadow(view) | _reflection(view))
+    shadow = subtract(subtract(grow(traces, max(1.0, _RIM * height / 2)), kept), person) if traces.area else traces
+    return RemovalMask(person, shadow)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _View:
+    """A part of the photo around a person at the working scale."""
+
+    window: Window
+    photo_size: tuple[int, int]
+    pixels: Pixels
+    person: Bools
+    kept: Bools
+
+    @classmethod
+    def of(cls, pixels: Pixels, mask: Mask, kept: Mask, side: float, above: float, below: float) -> _View:
+        """Margins in heights of the person."""
+        w, tall = mask.window, mask.window.height
+        box = (w.left - side * tall, w.top - above * tall, w.right + side * tall, w.bottom + below * tall)
+        window = Window.around(box, *mask.photo_size)
+        scale = min(1.0, _TALL / tall)
+        size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
+        small = np.asarray(cv2.resize(pixels[window.slices], size, interpolation=cv2.INTER_AREA), np.uint8)
+        return cls(window, mask.photo_size, small, _resized(mask.within(window), size), _resized(kept.within(window), size))
+
+    def restore(self, inside: Bools) -> Mask:
+        """A region of the view as a mask of the photo."""
+        return Mask.from_window(_resized(inside, (self.window.width, self.window.height)), self.window, self.photo_size)
+
+    @property
+    def height(self) -> int:
+        """Height of the person in the view."""
+        rows = np.flatnonzero(self.person.any(1))
+        return int(rows[-1] - rows[0] + 1) if len(rows) else 0
+
+    @property
+    def feet(self) -> int:
+        """Lowest row of the person."""
+        rows = np.flatnonzero(self.person.any(1))
+        return int(rows[-1]) if len(rows) else 0
+
+
+def _resized(inside: Bools, size: tuple[int, int]) -> Bools:
+    return np.asarray(cv2.resize(inside.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5)
+
+
+def _fine_parts(pixels: Pixels, mask: Mask, kept: Mask) -> Mask:
+    """Hair and thin parts just outside the mask that have the person's colours (GrabCut, Rother 2004)."""
+    view = _View.of(pixels, mask, kept, side=0.12, above=0.12, below=0.12)
+    band = max(3, round(0.04 * view.height))
+    near = cv2.dilate(view.person.astype(np.uint8), disc(band)) > 0
+    labels = np.where(near, cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)
+    labels[view.person] = cv2.GC_FGD
+    labels[view.kept] = cv2.GC_BGD
+    enough = 16
+    if view.person.sum() < enough or (labels == cv2.GC_BGD).sum() < enough or not (labels == cv2.GC_PR_BGD).any():
+        return Mask.empty(*mask.photo_size)
+    cv2.setRNGSeed(0)  # GrabCut starts from k-means with OpenCV's own generator
+    cv2.grabCut(view.pixels[:, :, ::-1].copy(), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    found = view.person | (labels == cv2.GC_PR_FGD)
+    return view.restore(_touching(found, view.person))
+
+
+def _touching(region: Bools, anchor: Bools) -> Bools:
+    """The connected parts of `region` that meet `anchor`."""
+    _, labels = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
+    wanted = np.unique(labels[anchor & region])
+    return np.isin(labels, wanted[wanted > 0])
+
+
+def _shadow(view: _View) -> Bools:
+    """Ground near the feet that is darker than the ground around it but of the same colour, and hangs on the feet."""
+    none = np.zeros_like(view.person)
+    feet, tall = view.feet, view.height
+    if tall < 24 or feet >= view.person.shape[0] - 2:  # cut by the border of the photo: no ground is seen
+        return none
+    ground = none.copy()
+    ground[max(0, feet - round(0.25 * tall)) :] = True
+    ground &= ~cv2.dilate(view.kept.astype(np.uint8), disc(3)).astype(bool)
+    free = ground & ~cv2.dilate(view.person.astype(np.uint8), disc(2)).astype(bool)
+    if free.sum() < 200:
+        return none
+    darkness, tint = _against_ground(view.pixels, free)
+    dark = free & (darkness > 0.18) & (darkness < 1.8) & (tint < 0.10 + 0.12 * darkness)
+    dark = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, disc(1)).astype(bool)
+    soles = view.person.copy()
+    soles[: max(0, feet - round(0.12 * tall))] = False
+    anchor = cv2.dilate(soles.astype(np.uint8), disc(5)).astype(bool)
+    cast = _touching(dark, anchor & dark)
+    return cast if _plausible_shadow(cast, view) else none
+
+
+def _against_ground(pixels: Pixels, free: Bools) -> tuple[Floats, Floats]:
+    """How much darker than the ground, and of how different a tint, each pixel is (natural logarithms)."""
+    light = np.log(cv2.GaussianBlur(pixels, (0, 0), 1.5).astype(np.float32) + 4.0)
+    y, x = np.nonzero(free)
+    step = max(1, len(y) // 4000)
+    y, x = y[::step], x[::step]
+    shape = np.stack([np.ones(len(y)), y, x], 1) / [1.0, *free.shape]
+    values = light[y, x]
+    fit = np.zeros((3, 3))
+    weight = np.ones(len(y))
+    # A plane through the brighter part of the ground: what lies below it, the shadow, must not pull it down.
+    for _ in range(8):
+        fit = np.linalg.lstsq(shape * weight[:, None], values * weight[:, None], rcond=None)[0]
+        short = (shape @ fit - values).mean(1)
+        weight = np.where(short > 0, np.exp(-((short / 0.15) ** 2)), 1.0 / (1.0 + np.maximum(-short, 0) / 0.3)) + 1e-3
+    rows, columns = np.mgrid[0 : free.shape[0], 0 : free.shape[1]].astype(np.float32)
+    plane = fit[0] + rows[:, :, None] / free.shape[0] * fit[1] + columns[:, :, None] / free.shape[1] * fit[2]
+    below = plane - light
+    darkness = below.mean(2)
+    return np.asarray(darkness, np.float32), np.asarray(np.abs(below - darkness[:, :, None]).max(2), np.float32)
+
+
+def _plausible_shadow(cast: Bools, view: _View) -> bool:
+    """A shadow is neither a speck nor a whole dark landscape, and it ends inside the view."""
+    area = int(cast.sum())
+    if not 0.01 * view.person.sum() < area < 0.9 * view.person.sum():
+        return False
+    edge = int(cast[:, 0].sum() + cast[:, -1].sum() + cast[-1].sum())
+    return edge < 0.5 * np.sqrt(area)
+
+
+def _reflection(view: _View) -> Bools:
+    """The person upside down below the feet (water, polished floor), where the pixels there really look alike."""
+    none = np.zeros_like(view.person)
+    feet, depth = view.feet, min(view.feet, view.person.shape[0] - view.feet - 2)
+    if depth < max(12, 0.12 * view.height):
+        return none
+    above = slice(feet - depth, feet)
+    below = slice(feet + 1, feet + 1 + depth)
+    mirrored = none.copy()
+    mirrored[below] = view.person[above][::-1]
+    mirrored &= ~(view.person | view.kept)
+    grey = cv2.GaussianBlur(cv2.cvtColor(view.pixels, cv2.COLOR_RGB2GRAY), (0, 0), 2).astype(np.float32)
+    here, there = grey[below][mirrored[below]], grey[above][::-1][mirrored[below]]
+    if len(here) < 100 or min(here.std(), there.std()) < 6:
+        return none
+    return mirrored if float(np.corrcoef(here, there)[0, 1]) > 0.6 else none
