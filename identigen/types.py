@@ -343,8 +343,8 @@ Verdict = Literal["pass", "fail", "not-applicable"]
 class Outcome:
     """What became of one subject: asked, applied, why, and how it was judged.
 
-    `patch` `(h, w, 3)` covers `changed.window`; only its pixels inside `changed` belong to the result. A finished photo is
-    the source plus the patches in order, so one person can be done again without touching the others.
+    `patch` `(h, w, 3)` covers `changed.window`; only its pixels inside `changed` belong to the result. A finished photo
+    is the source plus the patches in order, so one person can be done again without touching the others.
     """
 
     subject_id: int
