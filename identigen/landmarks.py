@@ -24,6 +24,13 @@ _PAIRS = np.array([[33, 263], [133, 362], [234, 454], [127, 356], [61, 291], [17
 _UPRIGHT = np.array([[10, 152], [151, 199], [168, 164]])  # top to bottom, on the midline
 OVAL = np.array([10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148,
                  176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109])  # fmt: skip
+RIGHT_EYE = np.array([33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246])
+LEFT_EYE = np.array([263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466])
+EYES = np.concatenate([RIGHT_EYE, LEFT_EYE])
+LIPS_INSIDE = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191])
+LIPS_OUTSIDE = np.array([61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185])
+RIGHT_BROW = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46])
+LEFT_BROW = np.array([300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
 
 
 def find_landmarks(pixels: Pixels, box: Box) -> Floats | None:
@@ -84,3 +91,35 @@ def _build_mesh() -> Any:
     return mp.solutions.face_mesh.FaceMesh(
         static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.3
     )
+
+
+def eye_distance(points: Floats) -> float:
+    """Distance between the middles of both eyes in space, in pixels; the ruler for openness."""
+    return float(np.linalg.norm(points[RIGHT_EYE].mean(0) - points[LEFT_EYE].mean(0)))
+
+
+def mouth_openness(points: Floats) -> float:
+    """Gap between the lips as a fraction of the eye distance."""
+    return float(np.linalg.norm(points[13] - points[14]) / eye_distance(points))
+
+
+def eye_openness(points: Floats) -> float:
+    """Mean gap between the lids as a fraction of the eye distance."""
+    gaps = np.linalg.norm(points[[159, 386]] - points[[145, 374]], axis=1)
+    return float(gaps.mean() / eye_distance(points))
+
+
+def gaze(points: Floats) -> tuple[float, float]:
+    """Where the eyes look relative to the head, in degrees: positive is to the right of the picture, and down.
+
+    Read from how far each iris stands off the middle of its lids; an eyeball's radius is about 0.42 of the eye's width.
+    """
+    turns = []
+    for centre, right, left in ((468, 33, 133), (473, 362, 263)):
+        across = (points[left] - points[right])[:2]
+        width = float(np.hypot(*across))
+        off = (points[centre] - (points[right] + points[left]) / 2)[:2] / (0.42 * max(width, 1e-6))
+        direction = across / max(width, 1e-6)
+        turns.append((off @ direction, direction[0] * off[1] - direction[1] * off[0]))
+    x, y = np.clip(np.mean(turns, axis=0), -0.95, 0.95)
+    return float(np.degrees(np.arcsin(x))), float(np.degrees(np.arcsin(y)))

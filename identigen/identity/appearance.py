@@ -1,0 +1,353 @@
+"""The appearance codec: a face as lighting x detail on a canonical map, plus a shape in space.
+
+An active appearance model (Cootes, Edwards, Taylor 2001) over dense landmarks. The canonical map is exactly symmetric,
+so every component is either even or odd under mirroring: half of each is stored, and mirroring a face is a change of
+signs. The texture is split into `coarse` (broad light and skin tone, which stays the photo's own) and a relative
+`detail` (what makes the person), and only the detail is coded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
+from identigen.masks import disc
+from identigen.models import asset, borrow
+from identigen.types import Floats, Window
+
+SIDE = 192  # edge of the canonical map; the training faces are about 139 px wide, more would store only blur
+POINTS = 468  # the mesh without the irises
+COARSE_SIGMA = 15.0  # in canonical pixels: broader than a brow, narrower than a cheek
+FLOOR = 16.0  # added to light before dividing: the ratio of two dark pixels is noise
+
+Ints = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """The canonical layout: `canonical` `(468, 2)` in map pixels, `triangles` `(m, 3)`, `mirror` `(468,)` partner points."""
+
+    canonical: Floats
+    triangles: Ints
+    mirror: Ints
+
+    @cached_property
+    def _raster(self) -> tuple[Ints, Floats]:
+        """Triangle of each map pixel (-1 outside) and its barycentric weights `(SIDE, SIDE, 3)`."""
+        owner = _fill(self.canonical, self.triangles, np.arange(len(self.triangles)), (SIDE, SIDE))
+        y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+        return owner, _barycentric(np.stack([x, y], -1), self.canonical[self.triangles[np.maximum(owner, 0)]])
+
+    @cached_property
+    def inside(self) -> npt.NDArray[np.bool_]:
+        """The map pixels that belong to the face, a symmetric region."""
+        inside = self._raster[0] >= 0
+        return inside & inside[:, ::-1]
+
+    @cached_property
+    def skin(self) -> Floats:
+        """Forehead, cheeks, nose and chin: 1 where skin is expected, 0 on brows, eyes and lips."""
+        marks = np.zeros((SIDE, SIDE), np.uint8)
+        for ring, growth in ((RIGHT_EYE, 7), (LEFT_EYE, 7), (RIGHT_BROW, 5), (LEFT_BROW, 5), (LIPS_OUTSIDE, 6)):
+            part = np.zeros_like(marks)
+            cv2.fillConvexPoly(part, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), 1)
+            marks |= cv2.dilate(part, disc(growth))
+        return (self.inside & (marks == 0)).astype(np.float32)
+
+    @cached_property
+    def fringe_zone(self) -> npt.NDArray[np.bool_]:
+        """Where hair may fall over the face: all above the brows, and both sides."""
+        y, x = np.mgrid[0:SIDE, 0:SIDE]
+        brows = self.canonical[np.concatenate([RIGHT_BROW, LEFT_BROW]), 1].min()
+        side = np.abs(x - (SIDE - 1) / 2) > 0.30 * SIDE
+        return self.inside & ((y < brows + 6) | side)
+
+    def unwarp(self, pixels: npt.NDArray[Any], points: Floats, side: int = SIDE) -> Floats:
+        """Look at the face `points` `(468+, 2+)` of a picture as a canonical map `(side, side, C) float32`."""
+        owner, weights = self._raster
+        corners = points[:, :2][self.triangles[np.maximum(owner, 0)]]
+        source = np.einsum("hwk,hwkc->hwc", weights, corners).astype(np.float32)
+        source[owner < 0] = -1e4
+        if side != SIDE:
+            owner_far = cv2.resize((owner >= 0).astype(np.float32), (side, side)) < 0.5
+            source = _dilate_map(source, owner >= 0)
+            source = cv2.resize(source, (side, side), interpolation=cv2.INTER_LINEAR)
+            source[owner_far] = -1e4
+        shrink = _span(points[:, :2]) / (_span(self.canonical) * side / SIDE)
+        if shrink > 1.5:  # a large face read by single samples would alias
+            pixels = cv2.GaussianBlur(pixels, (0, 0), 0.42 * shrink)
+        picture = np.ascontiguousarray(pixels, np.float32 if pixels.dtype != np.uint8 else np.uint8)
+        out = cv2.remap(picture, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(out, np.float32)
+
+    def facing(self, points: Floats) -> Floats:
+        """How squarely each map pixel was seen, `(SIDE, SIDE) float32`: 0 turned away or grazing, 1 well in view."""
+        corners = points[:POINTS][self.triangles].astype(np.float64)
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        towards = normals[:, 2] * np.sign(_signed_area(self.canonical[self.triangles]))
+        total, mass = np.zeros(POINTS), np.full(POINTS, 1e-9)
+        np.add.at(total, self.triangles, towards[:, None])
+        np.add.at(mass, self.triangles, np.linalg.norm(normals, axis=1)[:, None])
+        owner, weights = self._raster
+        cosine = (weights * (total / mass)[self.triangles[np.maximum(owner, 0)]]).sum(-1)
+        seen = np.clip((cv2.GaussianBlur(cosine, (0, 0), 3.0) - 0.15) / 0.2, 0, 1)
+        return np.where(owner >= 0, seen, 0).astype(np.float32)
+
+    def locate(self, points: Floats, window: Window) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """For each photo pixel of `window`: where it lies on the canonical map `(h, w, 2)`, and whether it is on the face.
+
+        Painter's order, far triangles first, those turned away left out.
+        """
+        flat = points[:, :2].astype(np.float32) - np.array([window.left, window.top], np.float32)
+        corners = flat[self.triangles]
+        front = _signed_area(corners) * _signed_area(self.canonical[self.triangles]) > 0
+        order = np.argsort(-points[:, 2][self.triangles].mean(1))
+        order = order[front[order]]
+        owner = _fill(flat, self.triangles, order, (window.height, window.width))
+        y, x = np.mgrid[0 : window.height, 0 : window.width].astype(np.float32)
+        weights = _barycentric(np.stack([x, y], -1), corners[np.maximum(owner, 0)])
+        place = np.einsum("hwk,hwkc->hwc", weights, self.canonical[self.triangles[np.maximum(owner, 0)]])
+        return place.astype(np.float32), owner >= 0
+
+    def align(self, points: Floats, reference: Floats) -> tuple[Floats, Floats, float, Floats]:
+        """Bring `points` `(468, 3)` onto `reference` by rotation, scale and shift.
+
+        Returns the aligned points and `rotation, scale, centre` with `points = aligned @ rotation * scale + centre`
+        up to the reference's own centre (which is the origin).
+        """
+        centre = points.mean(0)
+        spread = points - centre
+        u, s, vt = np.linalg.svd(spread.T.astype(np.float64) @ reference)
+        flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+        turn = u @ flip @ vt
+        scale = float((s * np.diag(flip)).sum() / (reference.astype(np.float64) ** 2).sum())
+        return (spread @ turn / scale).astype(np.float32), turn.T.astype(np.float32), scale, centre.astype(np.float32)
+
+
+def coarse_light(texture: Floats, weight: Floats) -> Floats:
+    """The broad light on a canonical `(SIDE, SIDE, 3)` map, read only where `weight` `(SIDE, SIDE)` trusts it.
+
+    Where nothing is trusted nearby (behind sunglasses, the far cheek) wider and wider surroundings speak.
+    """
+    total, mass = np.zeros_like(texture), np.zeros(texture.shape[:2], np.float32)
+    for widening, trust in ((1.0, 1.0), (2.2, 0.02), (5.0, 0.0004)):
+        small = int(SIDE / max(1.0, COARSE_SIGMA * widening / 4))
+        sigma = COARSE_SIGMA * widening * small / SIDE
+        both = np.concatenate([texture * weight[..., None], weight[..., None]], -1)
+        blurred = cv2.GaussianBlur(cv2.resize(both, (small, small), interpolation=cv2.INTER_AREA), (0, 0), sigma)
+        blurred = cv2.resize(blurred, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+        total += trust * blurred[..., :3]
+        mass += trust * np.maximum(blurred[..., 3], 0)
+    return np.asarray(np.clip(total / np.maximum(mass, 1e-6)[..., None], 0, 255), np.float32)
+
+
+def to_detail(texture: Floats, coarse: Floats) -> Floats:
+    """What is left of a map when its broad light is divided out; 0 where both agree."""
+    return np.asarray((texture + FLOOR) / (coarse + FLOOR) - 1.0, np.float32)
+
+
+def from_detail(detail: Floats, coarse: Floats) -> Floats:
+    """The inverse of `to_detail`."""
+    return np.asarray((coarse + FLOOR) * (1.0 + detail) - FLOOR, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Codec:
+    """Detail and shape as whitened coefficients; all arrays come from `assets/models/`.
+
+    `detail_mean` `(half, 3)` even part; `detail_basis` `(k, half * 3)` orthonormal rows on the left half of the map, with
+    `detail_scale` `(k,)` their spread in the data and `detail_parity` +1 (even) or -1 (odd). `shape_mean` `(468, 3)` of
+    unit size, `shape_basis` `(m, 468 * 3)`, `shape_scale` `(m,)`, `shape_parity`. `expected_error` `(SIDE, SIDE)` is the
+    typical residual of an unhidden face, the ruler by which occluders are found.
+    """
+
+    mesh: Mesh
+    detail_mean: Floats
+    detail_basis: Floats
+    detail_scale: Floats
+    detail_parity: Floats
+    shape_mean: Floats
+    shape_basis: Floats
+    shape_scale: Floats
+    shape_parity: Floats
+    expected_error: Floats
+
+    @cached_property
+    def half(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Rows and columns of the stored left half."""
+        rows, columns = np.nonzero(self.mesh.inside[:, : SIDE // 2])
+        return rows, columns
+
+    @cached_property
+    def _even(self) -> npt.NDArray[np.bool_]:
+        return self.detail_parity > 0
+
+    @cached_property
+    def _bases(self) -> tuple[Floats, Floats]:
+        """Even and odd components apart: indexing them anew would copy 30 MB at every call."""
+        return self.detail_basis[self._even], self.detail_basis[~self._even]
+
+    def fold(self, detail: Floats) -> tuple[Floats, Floats]:
+        """Even and odd part `(..., half * 3)` of maps `(..., SIDE, SIDE, 3)`, each seen on the left half."""
+        rows, columns = self.half
+        left, right = detail[..., rows, columns, :], detail[..., rows, SIDE - 1 - columns, :]
+        flat = (*detail.shape[:-3], -1)
+        return ((left + right) / 2 - self.detail_mean).reshape(flat), ((left - right) / 2).reshape(flat)
+
+    def project(self, detail: Floats) -> Floats:
+        """Whitened coefficients `(..., k)` of complete maps."""
+        even, odd = self.fold(detail)
+        even_basis, odd_basis = self._bases
+        out = np.empty((*detail.shape[:-3], len(self.detail_scale)), np.float32)
+        out[..., self._even] = even @ even_basis.T
+        out[..., ~self._even] = odd @ odd_basis.T
+        return np.asarray(out / self.detail_scale, np.float32)
+
+    def encode(self, detail: Floats, weight: Floats, rounds: int = 4) -> Floats:
+        """Whitened coefficients `(..., k)` of maps of which only the part with `weight` near 1 can be trusted.
+
+        The rest is filled with what the model expects there, and both are improved in turn.
+        """
+        known = weight[..., None]
+        code = np.zeros((*detail.shape[:-3], len(self.detail_scale)), np.float32)
+        for _ in range(rounds):
+            code = self.project(detail * known + self.decode(code) * (1 - known))
+        return code
+
+    def decode(self, code: Floats) -> Floats:
+        """The maps `(..., SIDE, SIDE, 3)` of whitened coefficients; 0 outside the face."""
+        raw = code * self.detail_scale
+        even_basis, odd_basis = self._bases
+        lead = code.shape[:-1]
+        even = (raw[..., self._even] @ even_basis).reshape(*lead, -1, 3) + self.detail_mean
+        odd = (raw[..., ~self._even] @ odd_basis).reshape(*lead, -1, 3)
+        rows, columns = self.half
+        out = np.zeros((*lead, SIDE, SIDE, 3), np.float32)
+        out[..., rows, columns, :] = even + odd
+        out[..., rows, SIDE - 1 - columns, :] = even - odd
+        return out
+
+    def encode_shape(self, aligned: Floats) -> Floats:
+        """Whitened shape coefficients `(m,)` of points aligned to `shape_mean`."""
+        return np.asarray((self.shape_basis @ (aligned - self.shape_mean).ravel()) / self.shape_scale, np.float32)
+
+    def decode_shape(self, code: Floats) -> Floats:
+        """Offsets `(468, 3)` from `shape_mean`."""
+        return np.asarray(((code * self.shape_scale) @ self.shape_basis).reshape(POINTS, 3), np.float32)
+
+
+def load_codec() -> Codec:
+    """The shipped codec, read once."""
+    with borrow("identigen-appearance-codec", _read_codec) as codec:
+        return codec
+
+
+def _read_codec() -> Codec:
+    from safetensors.numpy import load_file
+
+    small = load_file(asset("models/appearance.safetensors"))
+    large = load_file(asset("models/texture.safetensors"))
+    basis = large["basis"].astype(np.float32) * large["step"][:, None].astype(np.float32)
+    mesh = Mesh(small["canonical"], small["triangles"].astype(np.int32), small["mirror"].astype(np.int32))
+    fields = {name: small[name].astype(np.float32) for name in _CODEC_FIELDS}
+    return Codec(mesh=mesh, detail_basis=basis, **fields)
+
+
+_CODEC_FIELDS = (
+    "detail_mean",
+    "detail_scale",
+    "detail_parity",
+    "shape_mean",
+    "shape_basis",
+    "shape_scale",
+    "shape_parity",
+    "expected_error",
+)
+
+
+def _fill(points: Floats, triangles: Ints, order: npt.NDArray[np.intp], size: tuple[int, int]) -> Ints:
+    """Paint the number of each triangle, in `order`, over a canvas of -1."""
+    canvas = np.full(size, -1, np.int32)
+    corners = np.round(points[triangles] * 16).astype(np.int32)
+    for index in order:
+        cv2.fillConvexPoly(canvas, corners[index], int(index), cv2.LINE_8, 4)
+    return canvas
+
+
+def _barycentric(places: Floats, corners: Floats) -> Floats:
+    """Weights `(h, w, 3)` of each place in its own triangle `(h, w, 3, 2)`."""
+    a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
+    ab, ac, ap = b - a, c - a, places - a
+    area = ab[..., 0] * ac[..., 1] - ab[..., 1] * ac[..., 0]
+    area = np.where(np.abs(area) < 1e-6, 1e-6, area)
+    v = (ap[..., 0] * ac[..., 1] - ap[..., 1] * ac[..., 0]) / area
+    w = (ab[..., 0] * ap[..., 1] - ab[..., 1] * ap[..., 0]) / area
+    weights = np.clip(np.stack([1 - v - w, v, w], -1), -0.5, 1.5)
+    return cast(Floats, weights.astype(np.float32))
+
+
+def _signed_area(corners: Floats) -> Floats:
+    ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    return np.asarray(ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0], np.float32)
+
+
+def _span(points: Floats) -> float:
+    extent = points[:POINTS].max(0) - points[:POINTS].min(0)
+    return float(np.sqrt(extent[0] * extent[1]))
+
+
+def _dilate_map(source: Floats, inside: npt.NDArray[np.bool_]) -> Floats:
+    """Continue a coordinate map a few pixels outwards, so that enlarging it does not drag the rim to nowhere."""
+    out, known = source.copy(), inside.copy()
+    for _ in range(4):
+        mass = cv2.blur(known.astype(np.float32), (3, 3))
+        mean = cv2.blur(np.where(known[..., None], out, 0), (3, 3)) / np.maximum(mass, 1e-6)[..., None]
+        fresh = (mass > 0) & ~known
+        out[fresh] = mean[fresh]
+        known |= fresh
+    return out
+
+
+def hair_over_skin(mesh: Mesh, texture: Floats, seen: Floats) -> npt.NDArray[np.bool_]:
+    """Where hair, a hat or a scarf lies over the upper face `(SIDE, SIDE)`: unlike the skin, and reaching the rim.
+
+    The skin's light is modelled as a smooth surface fitted robustly to forehead, cheeks and nose.
+    """
+    small = SIDE // 3
+    log = np.log(cv2.resize(texture, (small, small), interpolation=cv2.INTER_AREA) + FLOOR)
+    tone = np.stack([log.mean(-1), log[..., 0] - log[..., 1], log[..., 2] - log[..., 1]], -1)
+    trusted = cv2.resize(seen, (small, small), interpolation=cv2.INTER_AREA) > 0.6
+    y, x = np.mgrid[-1 : 1 : small * 1j, -1 : 1 : small * 1j]
+    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], -1)
+    skin = trusted & (cv2.resize(mesh.skin, (small, small), interpolation=cv2.INTER_AREA) > 0.5)
+    if skin.sum() < 60:
+        return np.zeros((SIDE, SIDE), bool)
+    weight = np.ones(int(skin.sum()))
+    fit = np.zeros((6, 3))
+    for _ in range(8):
+        pull = terms[skin] * weight[:, None]
+        fit = np.linalg.solve(pull.T @ terms[skin] + 0.02 * len(weight) * np.diag([0, 0.2, 0.2, 1, 1, 1]), pull.T @ tone[skin])
+        rest = _difference(tone[skin] - terms[skin] @ fit)
+        weight = 1 / (1 + (rest / max(float(np.median(rest)), 0.3)) ** 4)
+    unlike = _difference(tone - terms @ fit)
+    unlike = cv2.GaussianBlur(unlike.astype(np.float32), (0, 0), 0.8)
+    flag = ((unlike > 1.0) & trusted).astype(np.uint8)
+    flag &= (cv2.resize(mesh.fringe_zone.astype(np.uint8), (small, small)) > 0).astype(np.uint8)
+    flag = cv2.morphologyEx(flag, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(flag)
+    rim = cv2.erode(cv2.resize(mesh.inside.astype(np.uint8), (small, small)), np.ones((5, 5), np.uint8)) == 0
+    touching = [k for k in range(1, len(stats)) if stats[k, cv2.CC_STAT_AREA] > 8 and (rim & (labels == k)).any()]
+    found = np.isin(labels, touching).astype(np.float32)
+    return np.asarray(cv2.resize(cv2.dilate(found, np.ones((3, 3))), (SIDE, SIDE)) > 0.5)
+
+
+def _difference(tone: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """How unlike the expected skin a tone is, 1 = at the limit: darker counts more than brighter, colour most."""
+    light, red, blue = tone[..., 0], tone[..., 1], tone[..., 2]
+    return np.sqrt((np.where(light < 0, light / 0.42, light / 0.7)) ** 2 + (red / 0.22) ** 2 + (blue / 0.3) ** 2)

@@ -1,0 +1,80 @@
+"""A reading of one face in a photo: everything the synthesis must know about it, measured once for all candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from identigen.identity.appearance import POINTS, Codec, coarse_light, hair_over_skin, to_detail
+from identigen.identity.conditions import Conditions, light_cells, relief
+from identigen.landmarks import head_pose
+from identigen.types import Floats, Pixels
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Portrait:
+    """One face as the model sees it.
+
+    `points` `(478, 3)` in photo pixels. On the canonical map: `coarse` light, `seen` in 0..1, `hidden` (hair or cloth
+    lies over it). `code` and `shape_code` place the face among all faces; `aligned` `(468, 3)` is its shape, with
+    `turn`, `scale`, `centre` leading back to the photo. `condition` is what a new identity has to agree with.
+    """
+
+    points: Floats
+    coarse: Floats
+    detail: Floats
+    seen: Floats
+    hidden: npt.NDArray[np.bool_]
+    code: Floats
+    shape_code: Floats
+    aligned: Floats
+    turn: Floats
+    scale: float
+    centre: Floats
+    raw_condition: Floats
+    condition: Floats
+
+    def to_photo(self, shape: Floats) -> Floats:
+        """Aligned points `(n, 3)` as points of the photo, in this face's pose."""
+        return np.asarray(shape @ self.turn * self.scale + self.centre, np.float32)
+
+
+def read_portrait(codec: Codec, conditions: Conditions, pixels: Pixels, points: Floats, embedding: Floats) -> Portrait:
+    """Measure the face `points` `(478, 3)` of a picture; `embedding` `(128,)` is the recogniser's description of it."""
+    mesh = codec.mesh
+    texture = mesh.unwarp(pixels, points)
+    facing = mesh.facing(points) * mesh.inside * _in_frame(codec, pixels, points)
+    hidden = hair_over_skin(mesh, texture, facing)
+    seen = np.asarray(facing * ~hidden, np.float32)
+    coarse = coarse_light(texture, seen)
+    detail = np.clip(to_detail(texture, coarse), -1, 3)
+    aligned, turn, scale, centre = mesh.align(points[:POINTS], codec.shape_mean)
+    pose = head_pose(points)
+    raw = conditions.raw(light_cells(coarse), aligned, (pose.yaw, pose.pitch), relief(mesh, detail, seen), embedding)
+    return Portrait(
+        points=points,
+        coarse=coarse,
+        detail=detail,
+        seen=seen,
+        hidden=hidden,
+        code=codec.encode(detail, seen),
+        shape_code=codec.encode_shape(aligned),
+        aligned=aligned,
+        turn=turn,
+        scale=scale,
+        centre=centre,
+        raw_condition=raw,
+        condition=conditions.whiten(raw),
+    )
+
+
+def _in_frame(codec: Codec, pixels: Pixels, points: Floats) -> Floats:
+    """1 where the map looks at the photo, 0 where the face leaves it."""
+    frame = np.zeros(pixels.shape[:2], np.float32)
+    frame[1:-1, 1:-1] = 1
+    lo, hi = points[:, :2].min(0), points[:, :2].max(0)
+    if lo.min() > 2 and hi[0] < pixels.shape[1] - 2 and hi[1] < pixels.shape[0] - 2:
+        return np.ones(codec.mesh.inside.shape, np.float32)
+    return np.asarray(codec.mesh.unwarp(frame, points) > 0.5, np.float32)

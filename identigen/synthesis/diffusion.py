@@ -1,0 +1,211 @@
+"""The diffusion engine: a new face, head or whole person drawn by a downloaded model.
+
+For each seed: region -> square crop around it -> wipe -> draw -> match colours -> background where the new person is
+smaller than the old one -> back to the photo's scale. Whether a candidate is good enough is decided by the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from identigen import masks
+from identigen.crop import Crop, square_around
+from identigen.detection import sam
+from identigen.errors import EngineError
+from identigen.models import ModelRecord
+from identigen.models.weights import is_present
+from identigen.recognition.attributes import Attributes, read_attributes
+from identigen.settings import Settings
+from identigen.synthesis import painter, prompt, regions, skeleton
+from identigen.synthesis.painter import Order, Stop, never
+from identigen.types import Bools, Candidate, Edit, Floats, Mask, Operation, Pixels, Subject, Window
+
+Background = Callable[[Pixels, Mask, Mask | None, int], tuple[Window, Pixels]]
+"""As `BackgroundPredictor.predict`."""
+Outline = Callable[[Pixels], Bools | None]
+"""The one person that dominates a square picture, as `(side, side)`; None when nobody is seen."""
+
+CONTEXT = {Operation.FACE: 2.0, Operation.FACE_HAIR: 1.8, Operation.BODY: 1.6}
+"""Edge of the crop in sizes of the region: a model must see what it continues."""
+FEATHER = 0.03
+"""Width of the soft rim in sizes of the region."""
+LEAST_STRENGTH = 0.9
+MIN_RIM = 0.005
+"""Rims smaller than this share of the region are left to the model."""
+
+
+def outline_of(square: Pixels) -> Bools | None:
+    """Find the person in a drawn square by the bundled segmentation."""
+    from identigen.detection.bundled import segment_person
+
+    side = square.shape[0]
+    found = segment_person(square, Window(0, 0, side, side))
+    return None if found is None else found.mask.to_array()
+
+
+class Diffusion:
+    """Draws faces, heads and people; `notices` are sentences for people about what went less well than it could."""
+
+    name = "diffusion"
+    operations = frozenset({Operation.FACE, Operation.FACE_HAIR, Operation.BODY})
+
+    def __init__(
+        self,
+        record: ModelRecord,
+        settings: Settings,
+        background: Background | None = None,
+        outline: Outline = outline_of,
+    ) -> None:
+        self.record = record
+        self.settings = settings
+        self.notices: tuple[str, ...] = ()
+        self._background = background
+        self._outline = outline
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names in the registry of everything that takes part."""
+        extras = ("sdxl-lcm-lora", "sdxl-openpose") if self.record.name == "sdxl-inpainting" else ()
+        used = (name for name in (*extras, sam.NAME) if is_present(name, self.settings))
+        return (self.record.name, *used)
+
+    def prepare(self) -> None:
+        """Load the model before the first visitor waits for it."""
+        painter.load(self.record.name, self.settings)
+
+    def propose(
+        self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int], stop: Stop = never
+    ) -> Iterator[Candidate]:
+        """Yield one candidate for each seed, drawn only when it is asked for; the same seed gives the same picture.
+
+        `stop` is asked between denoising steps; when it turns true, `Stopped` is raised. Raises `EngineError` when
+        there is no region, when the device is too small, or when the model gives no picture.
+        """
+        region = self.region(pixels, subject, edit)
+        scene = _set_scene(pixels, subject, edit, region, self.record.side)
+        for seed in seeds:
+            order = Order(
+                self.record.name,
+                scene.square,
+                scene.inside,
+                scene.prompt,
+                seed,
+                scene.skeleton,
+                LEAST_STRENGTH + (1.0 - LEAST_STRENGTH) * edit.strength,
+            )
+            painted = painter.paint(order, self.settings, stop)
+            self.notices = tuple(dict.fromkeys((*self.notices, *painted.notices)))
+            drawn = painter.match_colours(painted.pixels, scene.square, scene.inside)
+            yield self._candidate(pixels, subject, edit, scene, drawn, seed)
+
+    def region(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask:
+        """Every pixel that a candidate for this edit may change."""
+        return regions.region_of(subject, edit, (pixels.shape[0], pixels.shape[1]), self._hair(pixels, subject, edit))
+
+    def _hair(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask | None:
+        """Hair outlined by SAM, as far as it is this person's; None where that is not to be had."""
+        wanted = edit.operation is Operation.FACE_HAIR and edit.mask is None and subject.face is not None
+        if not wanted or not sam.is_available(self.settings):
+            return None
+        assert subject.face is not None
+        on, off = regions.hair_click(subject.face)
+        found = sam.segment(pixels, [on], off, self.settings)
+        return masks.intersect(found, regions.body(subject, found.photo_size))
+
+    def _candidate(
+        self, pixels: Pixels, subject: Subject, edit: Edit, scene: _Scene, drawn: Floats, seed: int
+    ) -> Candidate:
+        size = (pixels.shape[0], pixels.shape[1])
+        back, window = scene.crop.restore(drawn, size)
+        painted = np.clip(np.asarray(back, np.float32), 0.0, 255.0)
+        if edit.operation is not Operation.FACE:
+            painted = self._with_background(pixels, subject, scene, drawn, painted, window, seed)
+        w = scene.region.window
+        soft = max(1.0, FEATHER * max(w.width, w.height))
+        return Candidate(seed, window, painted, masks.feather(scene.region, window, soft))
+
+    def _with_background(
+        self,
+        pixels: Pixels,
+        subject: Subject,
+        scene: _Scene,
+        drawn: Floats,
+        painted: Floats,
+        window: Window,
+        seed: int,
+    ) -> Floats:
+        """Show the place behind where the old hair or body was larger than the new one."""
+        if self._background is None:
+            return painted
+        outline = self._outline(np.clip(drawn, 0, 255).astype(np.uint8))
+        if outline is None:
+            return painted
+        size = (pixels.shape[0], pixels.shape[1])
+        inside, place = scene.crop.restore(outline.astype(np.float32), size)
+        person = Mask.from_window(np.asarray(inside) > 0.5, place, size)
+        rim = regions.uncovered_rim(person, scene.region)
+        if rim.area < MIN_RIM * scene.region.area:
+            return painted
+        # Nothing may be learnt from the person who goes: the hole is the rim, the whole of the old person is barred.
+        barred = masks.union([scene.region, subject.mask], size)
+        fill = self._background(pixels, rim, barred, seed)
+        return regions.lay_on_background(painted, person, scene.region, window, fill)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Scene:
+    """What all candidates of one edit have in common."""
+
+    region: Mask
+    crop: Crop
+    square: Pixels
+    inside: Bools
+    prompt: str
+    skeleton: Pixels | None
+
+
+def _set_scene(pixels: Pixels, subject: Subject, edit: Edit, region: Mask, side: int) -> _Scene:
+    crop = square_around(region.window.box, CONTEXT[edit.operation], side)
+    seen = _attributes(pixels, subject)
+    text = prompt.describe(edit.operation, prompt.words_for(seen, edit.attributes), prompt.view_of(seen))
+    pose = None if edit.operation is Operation.FACE else _pose(pixels, subject, crop)
+    return _Scene(region, crop, crop.extract(pixels), _in_crop(region, crop), text, pose)
+
+
+def _in_crop(region: Mask, crop: Crop) -> Bools:
+    """The region as `(side, side)`; every crop pixel that holds any of it counts, so that nothing of it is seen."""
+    w = crop.window
+    inside = np.zeros((w.height, w.width), np.float32)
+    common = region.window.intersection(w)
+    if not common.width or not common.height:
+        raise EngineError("The region lies outside of the photo; draw the mask again.")
+    inside[common.relative_to(w).slices] = region.within(common)
+    if crop.side < w.width:
+        small = cv2.resize(inside, (crop.side, crop.side), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.dilate((small > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+    large = cv2.resize(inside, (crop.side, crop.side), interpolation=cv2.INTER_LINEAR)
+    # A pixel of the photo reaches two of its own widths into a picture that was enlarged by cubic interpolation.
+    reach = int(np.ceil(2 * crop.scale))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    return np.asarray(cv2.dilate((large > 0).astype(np.uint8), kernel) > 0)
+
+
+def _attributes(pixels: Pixels, subject: Subject) -> Attributes | None:
+    if subject.face is None or subject.face.landmarks is None:
+        return None
+    return read_attributes(pixels, subject.face)
+
+
+def _pose(pixels: Pixels, subject: Subject, crop: Crop) -> Pixels | None:
+    window = Window.around(
+        subject.mask.window.box if subject.mask.area else subject.box,
+        pixels.shape[0],
+        pixels.shape[1],
+        0.05 * max(subject.mask.window.height, 1),
+    )
+    points = skeleton.with_face(skeleton.body_points(pixels, window), subject.face)
+    return None if points is None else skeleton.draw(points, crop)

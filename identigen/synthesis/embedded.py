@@ -1,0 +1,135 @@
+"""The embedded engine: a new face from the shipped appearance model, with no download and no GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from identigen.errors import EngineError
+from identigen.identity.appearance import Codec, load_codec
+from identigen.identity.conditions import Conditions, load_conditions
+from identigen.identity.portrait import Portrait, read_portrait
+from identigen.identity.prior import load_prior, noise, sample
+from identigen.landmarks import find_landmarks
+from identigen.recognition import default_recogniser
+from identigen.synthesis.rendering import draw
+from identigen.types import Candidate, Edit, Face, Floats, Operation, Pixels, Subject
+
+CROWD = 12  # further identities sampled beside the asked ones: their mean is "anybody under these conditions"
+
+
+class Embedded:
+    """Draws faces by flow matching over an appearance model; see `identigen.identity`."""
+
+    name = "embedded"
+    operations = frozenset({Operation.FACE})
+    models = ("identigen-appearance", "mediapipe-face-mesh", "dlib-resnet")
+
+    def propose(self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int]) -> Iterator[Candidate]:
+        """Yield one candidate for each seed; all identities are sampled at once, each is drawn when asked for."""
+        face = _with_landmarks(pixels, subject)
+        codec, conditions = load_codec(), load_conditions()
+        embedding = default_recogniser().describe(pixels, [face])[0]
+        assert face.landmarks is not None
+        portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding)
+        condition = override(conditions, portrait.raw_condition, edit.attributes)
+        identities = imagine(codec, portrait, condition, seeds, edit.strength)
+        for seed, identity in zip(seeds, identities, strict=True):
+            k = len(codec.detail_scale)
+            shape = new_shape(codec, portrait, identity[k:], edit.strength)
+            drawing = draw(codec, portrait, pixels, codec.decode(identity[:k]), shape, seed)
+            yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
+
+
+def imagine(codec: Codec, portrait: Portrait, condition: Floats, seeds: Sequence[int], strength: float) -> Floats:
+    """Identities `(n, d)` under the portrait's condition, pushed to the far side of everybody from the portrait itself.
+
+    "Everybody" is the mean of a fixed crowd under the same condition, so what the condition says stays untouched and
+    only what is personal is turned round.
+    """
+    k = len(codec.detail_scale)
+    own = np.concatenate([portrait.code, portrait.shape_code])
+    crowd_seeds = [2**31 + i for i in range(CROWD)]
+    everyone = sample(load_prior(), noise([*seeds, *crowd_seeds], len(own)), condition)
+    middle = everyone[len(seeds) :].mean(0)
+    out = everyone[: len(seeds)].copy()
+    for part in (slice(0, k), slice(k, None)):
+        away = own[part] - middle[part]
+        length = float(np.linalg.norm(away))
+        if length < 1e-6:
+            continue
+        away = away / length
+        along = (out[:, part] - middle[part]) @ away
+        wanted = np.minimum(along, -0.8 * strength * length)
+        out[:, part] += (wanted - along)[:, None] * away
+    return out
+
+
+def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -> Floats:
+    """The portrait's points `(468, 3)` with the new identity's build and the photo's expression."""
+    gain = 0.4 + 0.4 * strength
+    shape = portrait.aligned + gain * codec.decode_shape(code - portrait.shape_code)
+    return _keep_expression(portrait.aligned, shape)
+
+
+def override(conditions: Conditions, raw: Floats, attributes: Mapping[str, str]) -> Floats:
+    """The whitened condition, with what the user asked for put in its place; raise `EngineError` for what is unknown."""
+    changed = np.array(raw)
+    for name, wish in attributes.items():
+        table = OVERRIDES.get(name)
+        if table is None or wish not in table:
+            known = ", ".join(f"{key}={'/'.join(values)}" for key, values in OVERRIDES.items())
+            raise EngineError(f"the embedded engine knows no attribute {name}={wish}; it knows {known}.")
+        for condition, value in table[wish].items():
+            changed[conditions.index[condition]] = value
+    return conditions.whiten(changed)
+
+
+OVERRIDES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
+    "age": {
+        "child": {"age": 8**0.5},
+        "young": {"age": 25**0.5},
+        "middle": {"age": 45**0.5},
+        "old": {"age": 72**0.5},
+    },
+    "gender": {"feminine": {"femininity": 1.0}, "masculine": {"femininity": -1.0}},
+    "beard": {"none": {"beard": 0.0}, "some": {"beard": 1.0}, "full": {"beard": 2.0}},
+}
+
+
+def _keep_expression(old: Floats, new: Floats) -> Floats:
+    """Open the new mouth and eyes exactly as wide as the old ones."""
+    out = np.array(new)
+    for upper, lower in _LIDS_AND_LIPS:
+        gap_old, gap_new = old[lower] - old[upper], out[lower] - out[upper]
+        middle = (out[lower] + out[upper]) / 2
+        length_old = np.linalg.norm(gap_old, axis=1, keepdims=True)
+        length_new = np.maximum(np.linalg.norm(gap_new, axis=1, keepdims=True), 1e-6)
+        gap = gap_new * (length_old / length_new)
+        out[upper], out[lower] = middle - gap / 2, middle + gap / 2
+    return out
+
+
+# Upper and lower partners of both eyes and of the inner lips, corners left out.
+_LIDS_AND_LIPS = (
+    (np.array([246, 161, 160, 159, 158, 157, 173]), np.array([7, 163, 144, 145, 153, 154, 155])),
+    (np.array([466, 388, 387, 386, 385, 384, 398]), np.array([249, 390, 373, 374, 380, 381, 382])),
+    (np.array([191, 80, 81, 82, 13, 312, 311, 310, 415]), np.array([95, 88, 178, 87, 14, 317, 402, 318, 324])),
+)
+
+
+def _with_landmarks(pixels: Pixels, subject: Subject) -> Face:
+    face = subject.face
+    if face is None:
+        raise EngineError(
+            f"person {subject.id} shows no face that could be replaced; cover or remove this person instead."
+        )
+    if face.landmarks is not None:
+        return face
+    points = find_landmarks(pixels, face.box)
+    if points is None:
+        raise EngineError(
+            f"no landmarks were found on the face of person {subject.id}; cover or remove this person instead."
+        )
+    return Face(face.box, points, face.pose, face.score)

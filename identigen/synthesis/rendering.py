@@ -1,0 +1,171 @@
+"""Draw a new face into the photo's own light, pose and surroundings.
+
+The photo around the face is bent smoothly so that the old outline falls on the new one (no second jaw shows), the new
+skin is drawn over it, and what is the photo's own stays in front: hair, the eyes' whites and irises, teeth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail
+from identigen.identity.portrait import Portrait
+from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE, face_box
+from identigen.types import Floats, Pixels, Window
+
+GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
+RIM = 12.0  # canonical pixels over which the new skin fades into the old
+
+_NOSE = np.array([1, 2, 4, 5, 6, 168, 195, 197, 48, 64, 98, 278, 294, 327])
+_CHEEKS = np.array([50, 101, 117, 187, 205, 280, 330, 346, 411, 425, 9, 151, 108, 337, 18, 200, 199])
+_IRISES = np.array([468, 473])
+_ANCHORS = np.unique(
+    np.concatenate(
+        [OVAL, RIGHT_EYE, LEFT_EYE, LIPS_INSIDE[::2], LIPS_OUTSIDE[::2], RIGHT_BROW, LEFT_BROW, _NOSE, _CHEEKS]
+    )
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Drawing:
+    """Pixels `(h, w, 3) float32` and coverage `(h, w) float32` over `window`."""
+
+    window: Window
+    pixels: Floats
+    coverage: Floats
+
+
+def working_window(points: Floats, photo_size: tuple[int, int]) -> Window:
+    """The face's tight box grown by an eighth on each side, rounded inwards, cut at the photo's border."""
+    x1, y1, x2, y2 = face_box(points)
+    dx, dy = (x2 - x1) * GROWTH, (y2 - y1) * GROWTH
+    left, top = max(0, int(np.ceil(x1 - dx))), max(0, int(np.ceil(y1 - dy)))
+    right, bottom = min(photo_size[1], int(x2 + dx)), min(photo_size[0], int(y2 + dy))
+    return Window(left, top, max(left, right), max(top, bottom))
+
+
+def draw(codec: Codec, portrait: Portrait, pixels: Pixels, detail: Floats, shape: Floats, seed: int) -> Drawing:
+    """Draw the new `detail` map and aligned `shape` `(468, 3)` over the portrait's face."""
+    window = working_window(portrait.points, (pixels.shape[0], pixels.shape[1]))
+    old = portrait.points
+    new = np.concatenate([portrait.to_photo(shape), old[POINTS:]])
+    new[POINTS:, :2] += _eye_shift(old, new)
+    bent = _bend(pixels, old, new, window)
+    place, on_face = codec.mesh.locate(new, window)
+    place[~on_face] = -1e3
+    skin = _look_up(from_detail(detail, portrait.coarse), place)
+    opacity = _look_up(_opacity(codec, portrait), place, border=0.0) * on_face
+    opacity *= 1 - _openings(new, window)
+    skin = _match_grain(skin, bent, opacity, seed)
+    blended = bent + (np.clip(skin, 0, 255) - bent) * opacity[..., None]
+    return Drawing(window, blended.astype(np.float32), _taper(window, pixels.shape[:2]))
+
+
+def _eye_shift(old: Floats, new: Floats) -> Floats:
+    """How far each iris point goes: with the middle of its own lids."""
+    right, left = ((new[ring, :2] - old[ring, :2]).mean(0) for ring in (RIGHT_EYE, LEFT_EYE))
+    return np.asarray(np.repeat([right, left], 5, axis=0), np.float32)
+
+
+def _bend(pixels: Pixels, old: Floats, new: Floats, window: Window) -> Floats:
+    """The photo in `window`, bent by a thin-plate spline so that `old` points fall on `new` ones and the rim stays."""
+    size = np.array([window.width, window.height], np.float64)
+    origin = np.array([window.left, window.top], np.float64)
+    anchors = np.concatenate([_ANCHORS, _IRISES])
+    ends = new[anchors, :2].astype(np.float64) - origin
+    offsets = (old[anchors, :2] - new[anchors, :2]).astype(np.float64)
+    along = np.linspace(0, 1, 9)[:, None]
+    rim = np.concatenate([np.hstack([along, along * 0]), np.hstack([along, along * 0 + 1]),
+                          np.hstack([along * 0, along])[1:-1], np.hstack([along * 0 + 1, along])[1:-1]])  # fmt: skip
+    centres = np.concatenate([ends, rim * size]) / size.max()
+    values = np.concatenate([offsets, np.zeros((len(rim), 2))])
+    grid_x, grid_y = (np.linspace(0, s - 1, 48) for s in size)
+    places = np.stack(np.meshgrid(grid_x, grid_y), -1).reshape(-1, 2) / size.max()
+    field = _thin_plate(centres, values, places).reshape(48, 48, 2).astype(np.float32)
+    field = cv2.resize(field, (window.width, window.height), interpolation=cv2.INTER_CUBIC)
+    field *= _ramp(window, 0.06)[..., None]
+    y, x = np.mgrid[0 : window.height, 0 : window.width].astype(np.float32)
+    pad = max(8, round(0.15 * max(window.width, window.height)))
+    around = Window.around(window.box, *pixels.shape[:2], margin=pad)
+    picture = np.ascontiguousarray(pixels[around.slices])
+    x += field[..., 0] + (window.left - around.left)
+    y += field[..., 1] + (window.top - around.top)
+    return np.asarray(cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _thin_plate(centres: Floats, values: Floats, places: Floats) -> Floats:
+    """Interpolate `values` given at `centres` at `places` (Bookstein 1989), a little stiffened."""
+
+    def kernel(a: Floats, b: Floats) -> Floats:
+        r2 = ((a[:, None] - b[None]) ** 2).sum(-1)
+        return np.asarray(r2 * np.log(r2 + 1e-12))
+
+    n = len(centres)
+    affine = np.hstack([np.ones((n, 1)), centres])
+    system = np.zeros((n + 3, n + 3))
+    system[:n, :n] = kernel(centres, centres) + 1e-5 * np.eye(n)
+    system[:n, n:], system[n:, :n] = affine, affine.T
+    weights = np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
+    return np.asarray(
+        kernel(places, centres) @ weights[:n] + np.hstack([np.ones((len(places), 1)), places]) @ weights[n:]
+    )
+
+
+def _look_up(canonical: Floats, place: Floats, border: float | None = None) -> Floats:
+    """Read a canonical map at `place` `(h, w, 2)`."""
+    mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
+    return np.asarray(cv2.remap(canonical, place, None, cv2.INTER_CUBIC, borderMode=mode), np.float32)
+
+
+def _opacity(codec: Codec, portrait: Portrait) -> Floats:
+    """Where on the map the new skin shows: inside the rim, not under hair."""
+    inside = cv2.erode(codec.mesh.inside.astype(np.uint8), np.ones((3, 3), np.uint8))
+    depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    ramp = np.clip(depth / RIM, 0, 1)
+    shown = ramp * ramp * (3 - 2 * ramp)
+    free = cv2.GaussianBlur((~portrait.hidden).astype(np.float32), (0, 0), 2.0)
+    return np.asarray(shown * np.clip(2 * free - 1, 0, 1), np.float32)
+
+
+def _openings(points: Floats, window: Window) -> Floats:
+    """Coverage `(h, w)` of what the photo keeps inside eyes and mouth."""
+    out = np.zeros((window.height, window.width), np.float32)
+    face = float(np.sqrt((face_box(points)[2] - face_box(points)[0]) * (face_box(points)[3] - face_box(points)[1])))
+    for ring in (RIGHT_EYE, LEFT_EYE, LIPS_INSIDE):
+        part = np.zeros((window.height, window.width), np.uint8)
+        corners = points[ring, :2] - [window.left, window.top]
+        cv2.fillPoly(part, [np.round(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        out = np.maximum(out, part.astype(np.float32) / 255)
+    return np.asarray(cv2.GaussianBlur(out, (0, 0), max(0.5, face * 0.006)), np.float32)
+
+
+def _match_grain(skin: Floats, bent: Floats, opacity: Floats, seed: int) -> Floats:
+    """Add the grain that the photo's own face has and the drawn one lacks."""
+    inside = opacity > 0.9
+    if inside.sum() < 50:
+        return skin
+    missing = []
+    for picture, sign in ((bent, 1.0), (skin, -1.0)):
+        fine = picture - cv2.GaussianBlur(picture, (0, 0), 1.0)
+        missing.append(sign * (1.4826 * np.median(np.abs(fine[inside]), axis=0)) ** 2)
+    sigma = np.sqrt(np.maximum(sum(missing), 0)) * 1.5
+    grain = np.random.default_rng(seed).standard_normal(skin.shape[:2]).astype(np.float32)
+    grain = cv2.GaussianBlur(grain, (0, 0), 0.5)
+    return np.asarray(skin + grain[..., None] / max(float(grain.std()), 1e-6) * np.minimum(sigma, 2.5), np.float32)
+
+
+def _ramp(window: Window, share: float) -> Floats:
+    """0 on the window's rim, 1 from `share` of its size inwards."""
+    rows = np.minimum(np.arange(window.height), np.arange(window.height)[::-1]) / max(1.0, share * window.height)
+    columns = np.minimum(np.arange(window.width), np.arange(window.width)[::-1]) / max(1.0, share * window.width)
+    ramp = np.clip(np.minimum(rows[:, None], columns[None]), 0, 1)
+    return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
+
+
+def _taper(window: Window, photo_size: tuple[int, ...]) -> Floats:
+    """Coverage of the bent surroundings: whole inside, gone at the rim (where nothing was bent anyway)."""
+    del photo_size
+    return _ramp(window, 0.04)

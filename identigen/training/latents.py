@@ -1,0 +1,88 @@
+"""Turn the measured faces into what the prior learns: latents, conditions, and their mirror images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from identigen.identity.appearance import POINTS, Codec
+from identigen.identity.conditions import LIGHT, NAMES, PARITY, Conditions, light_cells, relief
+from identigen.landmarks import head_pose
+from identigen.recognition.attributes import Axes
+from identigen.training.codec import Maps
+from identigen.training.data import Faces
+from identigen.types import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """`codes` `(n, d)` (detail, then shape) and whitened `conditions` `(n, c)` of the faces `rows`."""
+
+    rows: npt.NDArray[np.intp]
+    codes: Floats
+    conditions: Floats
+
+    def mirrored(self, parity: Floats) -> Latents:
+        """The same faces followed by their mirror images; `parity` `(d,)` is that of the codes."""
+        return Latents(
+            np.concatenate([self.rows, self.rows]),
+            np.concatenate([self.codes, self.codes * parity]),
+            np.concatenate([self.conditions, self.conditions * PARITY]),
+        )
+
+
+def encode_faces(codec: Codec, faces: Faces, maps: Maps, rows: npt.NDArray[np.intp], batch: int = 100) -> Floats:
+    """Latents `(len(rows), d)`."""
+    details = []
+    for start in range(0, len(rows), batch):
+        part = rows[start : start + batch]
+        details.append(codec.encode(maps.detail[part].astype(np.float32), maps.seen[part].astype(np.float32), rounds=3))
+    aligned = [codec.mesh.align(faces.landmarks[i, :POINTS], codec.shape_mean)[0] for i in rows]
+    shapes = [codec.encode_shape(points) for points in aligned]
+    return np.concatenate([np.concatenate(details), np.array(shapes)], axis=1).astype(np.float32)
+
+
+def fit_conditions(
+    codec: Codec, faces: Faces, maps: Maps, axes: Axes, kin: tuple[Floats, Floats], rows: npt.NDArray[np.intp]
+) -> tuple[Conditions, Floats]:
+    """The condition reader, and the raw conditions `(len(rows), c)` of the faces `rows`."""
+    cells = np.array([light_cells(maps.coarse[i].astype(np.float32)) for i in rows])
+    grey = cells.mean(-1)
+    flat = grey - grey.mean((1, 2), keepdims=True)
+    even, odd = (flat + flat[:, :, ::-1]) / 2, (flat - flat[:, :, ::-1]) / 2
+    reader = Conditions(
+        light_even=_leading(even, 5),
+        light_odd=_leading(odd, 4),
+        axes=np.concatenate([axes.weights, kin[0]]).astype(np.float32),
+        axes_bias=np.concatenate([axes.bias, kin[1]]).astype(np.float32),
+        mean=np.zeros(len(NAMES), np.float32),
+        scale=np.ones(len(NAMES), np.float32),
+    )
+    raw = np.array([_raw(reader, codec, faces, maps, i, light) for i, light in zip(rows, cells, strict=True)])
+    both = np.concatenate([raw, raw * PARITY])  # the population is symmetric: odd conditions have mean zero
+    mean = np.where(PARITY > 0, both.mean(0), 0).astype(np.float32)
+    scale = both.std(0).astype(np.float32)
+    return Conditions(reader.light_even, reader.light_odd, reader.axes, reader.axes_bias, mean, scale), raw
+
+
+def balance(lightness: Floats, bins: int = 8) -> Floats:
+    """Drawing weights `(n,)` that make rare skin tones count about as much as common ones, at most three times."""
+    edges = np.quantile(lightness, [0.01, 0.99])
+    place = np.clip(((lightness - edges[0]) / np.ptp(edges) * bins).astype(int), 0, bins - 1)
+    share = np.bincount(place, minlength=bins)[place] / len(place)
+    return np.asarray(np.clip(np.sqrt(1 / (bins * share)), 0.6, 1.8), np.float32)
+
+
+def _raw(reader: Conditions, codec: Codec, faces: Faces, maps: Maps, i: int, light: Floats) -> Floats:
+    points = faces.landmarks[i]
+    pose = head_pose(points)
+    aligned = codec.mesh.align(points[:POINTS], codec.shape_mean)[0]
+    fine = relief(codec.mesh, maps.detail[i].astype(np.float32), maps.seen[i].astype(np.float32))
+    return reader.raw(light, aligned, (pose.yaw, pose.pitch), fine, faces.embeddings[i])
+
+
+def _leading(cells: Floats, count: int) -> Floats:
+    _, _, vt = np.linalg.svd(cells.reshape(-1, LIGHT * LIGHT), full_matrices=False)
+    return vt[:count].astype(np.float32)
