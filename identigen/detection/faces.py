@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from identigen.detection.pairing import Sighting, group_sightings, same_face
+from identigen.detection.pairing import Sighting, box_iou, group_sightings, same_face
 from identigen.landmarks import face_box, find_landmarks, head_pose
 from identigen.types import Box, Face, Pixels, Window
 
 MIN_FACE_PX = 10.0  # below this nobody can be recognised, and texture looks like faces
 MIN_MESH_PX = 16.0
+# Measured on 186 reference faces and 120 scenes without people: CenterFace alone saw every face, BlazeFace alone saw
+# only trees and rocks (scores up to 0.70), and the mesh fits itself into anything, so none of them is believed alone.
 SURE = 0.6
-DOUBTFUL = 0.5
+AGREED = 0.55
+WITH_LANDMARKS = 0.4
+BLAZE_ALONE = 0.8
+MESH_IOU = 0.5
+MESH_IOU_SQUARE = 0.35
 
 
 def judge_sightings(pixels: Pixels, sightings: Iterable[Sighting]) -> list[Face]:
@@ -29,19 +35,21 @@ def judge_sightings(pixels: Pixels, sightings: Iterable[Sighting]) -> list[Face]
 def judge_group(pixels: Pixels, group: Sequence[Sighting]) -> Face | None:
     """Judge the sightings of one place; None when too little speaks for a face.
 
-    Landmarks are the strongest evidence. Without them one detector must be sure, or two must agree: such a face gets
-    covered, but a mere hint would cover half of a patterned carpet.
+    What is left in doubt is a face: it gets covered. Only a mere hint is dropped, or half a carpet would be covered.
     """
-    box = clip(_best_box(group), pixels)
-    score = max(sighting.score for sighting in group)
+    center = next((s for s in group if s.detector == "centerface"), None)
+    box, score = clip((center or group[0]).box, pixels), group[0].score  # the first of a group is its surest
     size = Face(box).size_px
     if size < MIN_FACE_PX:
         return None
-    points = find_landmarks(pixels, box) if size >= MIN_MESH_PX else None
-    if points is not None:
-        return Face(clip(face_box(points), pixels), points, head_pose(points), score)
     agreed = len({sighting.detector for sighting in group}) > 1
-    return Face(box, score=score) if score >= SURE or (agreed and score >= DOUBTFUL) else None
+    if center is None and not (agreed or score >= BLAZE_ALONE):
+        return None
+    points = find_landmarks(pixels, box) if size >= MIN_MESH_PX and score >= WITH_LANDMARKS else None
+    if points is not None and box_iou(face_box(points), box) >= (MESH_IOU if center else MESH_IOU_SQUARE):
+        return Face(clip(face_box(points), pixels), points, head_pose(points), score)
+    # A mesh that sits elsewhere than the detector's box is wrong, mostly on profiles: the box is right.
+    return Face(box, score=score) if score >= SURE or (agreed and score >= AGREED) else None
 
 
 def moved(face: Face, window: Window) -> Face:
@@ -60,8 +68,3 @@ def clip(box: Box, pixels: Pixels) -> Box:
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = box
     return (max(0.0, x1), max(0.0, y1), min(float(width), x2), min(float(height), y2))
-
-
-def _best_box(group: Sequence[Sighting]) -> Box:
-    """CenterFace's box where there is one: BlazeFace's is a square that leaves out the forehead."""
-    return next((s for s in group if s.detector == "centerface"), group[0]).box

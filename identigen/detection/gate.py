@@ -10,7 +10,7 @@ from identigen.types import Face, Operation, Quality
 
 MIN_FACE_PX = 24.0
 MAX_YAW = 50.0
-MIN_SCORE = 0.5
+MIN_SCORE = 0.6
 GOOD_FACE_PX = 48.0
 GOOD_YAW = 30.0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from identigen import masks
-from identigen.types import Box, Face, Mask
+from identigen.types import Box, Face, Mask, Point
 
 SAME_FACE_IOU = 0.4
 SAME_FACE_INSIDE = 0.7
@@ -137,11 +137,15 @@ def _fit(face: Face, body: Body) -> float:
     """How well a face sits on a body: 0 not at all, up to 2."""
     _, y1, _, y2 = body.mask.window.box
     held = share_inside(face.box, body.mask)
-    if held < 0.3:
-        return 0.0
     middle = ((face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2)
+    if held < 0.3 or (body.head is not None and not _holds(body.head, middle)):
+        return 0.0
     depth = (middle[1] - y1) / max(y2 - y1, 1.0)
     return held + float(np.clip(1.0 - depth, 0.0, 1.0))
+
+
+def _holds(box: Box, point: Point) -> bool:
+    return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
 
 
 def without_doubles(people: Sequence[Person]) -> list[Person]:
