@@ -256,6 +256,7 @@ class _Run:
         self.models: list[str] = list(pipeline.detector.used_models)
         self.warnings: list[str] = [*photo.notes]
         self._sources: dict[int, Floats] = {}
+        self._before: dict[int, Attributes] = {}
         self._given: dict[int, Floats] = {}
 
     def steps(self) -> Generator[Step, None, Result]:
@@ -346,8 +347,6 @@ class _Run:
             return replace(cover, failed=True, candidates_tried=tried)
         self.models += [*engine.models, "dlib-resnet"]
         self._given[subject.id] = chosen.likeness.descriptor
-        assert subject.face is not None  # _why_no_new_face refused it otherwise
-        before = read_attributes(self.photo.pixels, subject.face)
         return self._outcome(
             subject,
             edit,
@@ -359,7 +358,7 @@ class _Run:
             reason="",
             candidates_tried=tried,
             likeness=chosen.likeness,
-            kept=compare(before, chosen.attributes),
+            kept=compare(self._attributes(subject), chosen.attributes),
         )
 
     def _best_candidate(self, engine: Synthesiser, subject: Subject, edit: Edit) -> tuple[_Trial | None, int]:
@@ -393,8 +392,8 @@ class _Run:
             likeness = measure(
                 self.pipeline.recogniser, self.pixels, again, self._source(subject), self._others(subject)
             )
-            after = read_attributes(self.pixels, again)
-        before = read_attributes(self.photo.pixels, face)
+            after = read_attributes(self.pixels, again, likeness.descriptor)
+        before = self._attributes(subject)
         return _Trial(candidate.seed, window, patch, changed, likeness, after, agreement(before, after))
 
     # ---------------------------------------------------------------- cover
@@ -582,6 +581,13 @@ class _Run:
         if subject.id not in self._sources:
             self._sources[subject.id] = self.pipeline.recogniser.describe(self.photo.pixels, [subject.face])[0]
         return self._sources[subject.id]
+
+    def _attributes(self, subject: Subject) -> Attributes:
+        """What should be kept of a subject, read off the source."""
+        if subject.id not in self._before:
+            assert subject.face is not None  # only subjects with a readable face get here
+            self._before[subject.id] = read_attributes(self.photo.pixels, subject.face, self._source(subject))
+        return self._before[subject.id]
 
     def _others(self, subject: Subject) -> list[Floats]:
         """Descriptors of everybody else with a readable face, and of the identities that were given already."""

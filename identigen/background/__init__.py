@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from identigen.background.removal import RemovalMask, removal_mask
+from identigen.settings import Settings
 from identigen.types import Mask, Pixels, Window
 
 __all__ = ["BackgroundPredictor", "RemovalMask", "default_predictor", "removal_mask"]
@@ -29,8 +30,8 @@ class BackgroundPredictor(Protocol):
         ...
 
 
-def default_predictor() -> BackgroundPredictor:
-    """The exemplar method, which needs no download."""
+def default_predictor(settings: Settings | None = None) -> BackgroundPredictor:
+    """The best predictor that is available under `settings`: the exemplar method, which needs no download."""
     from identigen.background.patchmatch import PatchMatch
 
     return PatchMatch()

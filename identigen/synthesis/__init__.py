@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from identigen.settings import Settings
 from identigen.types import Candidate, Edit, Operation, Pixels, Subject
 
-__all__ = ["Synthesiser", "embedded_synthesiser"]
+__all__ = ["Synthesiser", "available_synthesisers", "embedded_synthesiser", "why_unavailable"]
 
 
 class Synthesiser(Protocol):
@@ -31,3 +32,16 @@ def embedded_synthesiser() -> Synthesiser:
     from identigen.synthesis.embedded import Embedded
 
     return Embedded()
+
+
+def available_synthesisers(settings: Settings) -> tuple[Synthesiser, ...]:
+    """The engines that really run here under `settings`, best first; none when the one that was asked for is missing."""
+    return () if settings.engine == "diffusion" else (embedded_synthesiser(),)
+
+
+def why_unavailable(operation: Operation, settings: Settings) -> str:
+    """Why no engine does `operation` here, and what would help: one sentence for people."""
+    what = {Operation.FACE: "A new face", Operation.FACE_HAIR: "New hair", Operation.BODY: "A new body"}[operation]
+    if settings.engine == "diffusion":
+        return f"{what} was asked of the diffusion engine, which is not ready in this version; use --engine embedded."
+    return f"{what} needs the diffusion engine, which is not ready in this version; take a new face or a cover instead."
