@@ -35,7 +35,7 @@ def embedded_synthesiser() -> Synthesiser:
 
 
 def available_synthesisers(settings: Settings) -> tuple[Synthesiser, ...]:
-    """The engines that really run here under `settings`, best first; none when the one that was asked for is missing."""
+    """The engines that really run here, best first; none when the one that `settings` name is missing."""
     return () if settings.engine == "diffusion" else (embedded_synthesiser(),)
 
 
