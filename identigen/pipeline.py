@@ -60,6 +60,8 @@ LAST_CANDIDATES = 4
 GOOD_AGREEMENT = 0.8
 """A safe candidate that keeps this much of what should be kept is taken without looking at the others."""
 FILLS = 3
+MOST_UNCOVERED = 0.15
+"""Where no recogniser can judge a cover, this share of the face's oval may look out of it."""
 FACE_MARGIN = 0.25
 """A new face never changes a pixel outside of its box grown by this share of its sides."""
 
@@ -405,7 +407,7 @@ class _Run:
         for attempt, (operation, region) in enumerate(self._ladder(subject, edit)):  # noqa: B007 (read after the loop)
             window, patch = obfuscate(self.pixels, region, operation, edit.seed, face_px)
             likeness = self._likeness_after(subject, window, patch)
-            if likeness is None or likeness.verdict == "pass":
+            if likeness.verdict == "pass" if likeness else _hides_face(region, subject, self.size):
                 break
         if attempt:
             reason = f"{reason} Still recognisable under {edit.operation.value}; covered more strongly.".strip()
@@ -431,12 +433,16 @@ class _Run:
         yield Operation.SOLID, masks.union([whole, cover_region(subject, "box", "head", self.size)], self.size)
 
     def _likeness_after(self, subject: Subject, window: Window, patch: Pixels) -> Likeness | None:
-        """How near the covered face still is to the person; None where no face can be found any more."""
+        """How near the covered face still is to the person; None where nobody can read a face any more.
+
+        Only a face with landmarks is measured: of an unreadable one the recogniser sees hair and outline, and those
+        are as near to a stranger's as to the person's own.
+        """
         if subject.face is None:
             return None
         with self._shown(window, patch):
             faces = self.pipeline.detector.find_faces(self.pixels, self._around(subject.face.box))
-            still = [face for face in faces if same_face(face.box, subject.face.box)]
+            still = [face for face in faces if face.landmarks is not None and same_face(face.box, subject.face.box)]
             if not still:
                 return None
             self.models.append("dlib-resnet")
@@ -660,6 +666,14 @@ def _why_no_new_face(subject: Subject) -> str:
     if subject.default_operation is not Operation.FACE:
         return subject.reason or "The face cannot be read well enough for a new one; covered instead."
     return ""
+
+
+def _hides_face(region: Mask, subject: Subject, size: tuple[int, int]) -> bool:
+    """Whether next to nothing of the face looks out of a cover."""
+    if subject.face is None:
+        return True
+    inner = masks.ellipse(subject.face.box, size)
+    return masks.subtract(inner, region).area <= MOST_UNCOVERED * inner.area
 
 
 def _grown(box: Box, share: float) -> Box:

@@ -149,7 +149,7 @@ def test_odd_but_good_input_is_done_with_a_note(run: Run, astronaut: Photo, tmp_
         (["-o", "out.png", "--operation", "body"], "diffusion"),
         (["-o", "out.png", "--boxes", "missing.json"], "missing.json"),
         (["-o", "out.png", "--operation", "vanish"], "vanish"),
-        (["-o", "out.png", "--strength", "7"], "7"),
+        (["-o", "out.png", "--strength", "7"], "--strength"),
     ],
 )
 def test_wrong_options_are_refused(
