@@ -39,6 +39,8 @@ class ModelRecord:
     """About what is downloaded."""
     vram_gigabytes: float = 0.0
     """About what its weights take on a GPU in 16 bits, before any picture."""
+    largest_gigabytes: float = 0.0
+    """The same of its largest part alone, for when the parts take turns on the GPU."""
     runs_in: str = ""
     """Module and class that run it."""
     variant: str = ""
@@ -82,7 +84,7 @@ _BUNDLED = (
 _KLEIN_FILES = (
     "model_index.json",
     "scheduler/*.json",
-    "tokenizer/*.json",
+    "tokenizer/*",
     "text_encoder/*.json",
     "text_encoder/*.safetensors",
     "transformer/*.json",
@@ -114,6 +116,7 @@ _DOWNLOADED = (
         files=_KLEIN_FILES,
         gigabytes=16.0,
         vram_gigabytes=16.0,
+        largest_gigabytes=8.1,
         runs_in="diffusers.Flux2KleinInpaintPipeline",
         side=1024,
         steps=4,
@@ -141,6 +144,7 @@ _DOWNLOADED = (
         ),
         gigabytes=6.9,
         vram_gigabytes=7.0,
+        largest_gigabytes=5.2,
         runs_in="diffusers.StableDiffusionXLInpaintPipeline",
         variant="fp16",
         side=1024,
@@ -241,6 +245,7 @@ _DOWNLOADED = (
         commercial=False,
         gigabytes=35.0,
         vram_gigabytes=35.0,
+        largest_gigabytes=18.2,
         runs_in="diffusers.Flux2KleinInpaintPipeline",
         side=1024,
         steps=4,

@@ -173,7 +173,7 @@ class _Easel:
             )
         notice = f"{self.record.name} ran out of memory ({self.tier}); it goes on more slowly ({lower})."
         self.tier = lower
-        free_memory(self.device)
+        free_memory(self.device, thoroughly=True)
         _log.warning(notice)
         return notice
 

@@ -1,0 +1,290 @@
+"""Drawing with the real pipeline classes at tiny size; what is asserted is the raw output, before any compositing."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny import SIDE, cache
+
+from identigen.errors import EngineError, ModelCorrupt, ModelMissing, OutOfMemory, Stopped
+from identigen.models import borrow, release
+from identigen.models.devices import TIERS, lent_gpu
+from identigen.settings import Settings
+from identigen.synthesis import painter
+from identigen.synthesis.painter import Order, Painted, choose_painter, match_colours, paint, wipe
+
+NAMES = {
+    "sdxl": ("sdxl-inpainting", "sdxl-lcm-lora", "sdxl-openpose"),
+    "klein": ("flux2-klein-4b",),
+}
+
+
+@pytest.fixture(scope="module", params=["sdxl", "klein"])
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with cache(tmp_path_factory.mktemp(request.param), *NAMES[request.param]) as settings:
+        yield settings
+
+
+@pytest.fixture
+def order(settings: Settings) -> Order:
+    record = choose_painter(settings)
+    assert record is not None
+    rng = np.random.default_rng(0)
+    square = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[16:48, 16:48] = True
+    return Order(record.name, square, mask, "portrait photo of a woman", seed=1)
+
+
+@pytest.fixture
+def drawn(order: Order, settings: Settings) -> Painted:
+    return paint(order, settings)
+
+
+def difference(a: Painted, b: Painted) -> float:
+    return float(np.abs(a.pixels - b.pixels).mean())
+
+
+def test_the_hole_is_drawn_in_the_size_that_was_asked_for(order: Order, drawn: Painted) -> None:
+    assert drawn.pixels.shape == (SIDE, SIDE, 3)
+    assert drawn.pixels.dtype == np.float32
+    assert 0 <= drawn.pixels.min() < drawn.pixels.max() <= 255
+    assert np.abs(drawn.pixels[order.mask] - wipe(order.square, order.mask)[order.mask]).mean() > 5
+    assert drawn.tier == "full"
+
+
+def test_the_same_seed_repeats_and_another_does_not(order: Order, drawn: Painted, settings: Settings) -> None:
+    assert difference(drawn, paint(order, settings)) == 0
+    assert difference(drawn, paint(replace(order, seed=2), settings)) > 1
+
+
+def test_another_prompt_draws_something_else(order: Order, drawn: Painted, settings: Settings) -> None:
+    assert difference(drawn, paint(replace(order, prompt="portrait photo of an old man"), settings)) > 1e-3
+
+
+def test_the_surroundings_are_seen(order: Order, drawn: Painted, settings: Settings) -> None:
+    brighter = order.square.copy()
+    brighter[~order.mask] = 255
+    assert difference(drawn, paint(replace(order, square=brighter), settings)) > 1
+
+
+def test_nothing_inside_the_mask_reaches_the_model(order: Order, drawn: Painted, settings: Settings) -> None:
+    somebody_else = order.square.copy()
+    somebody_else[order.mask] = np.random.default_rng(9).integers(0, 256, somebody_else[order.mask].shape)
+    assert difference(drawn, paint(replace(order, square=somebody_else), settings)) == 0
+
+
+def test_another_skeleton_draws_another_pose_where_the_model_takes_one(order: Order, settings: Settings) -> None:
+    black = np.zeros((SIDE, SIDE, 3), np.uint8)
+    line = black.copy()
+    line[10:54, 30:34] = 255
+    one, other = (paint(replace(order, skeleton=pose), settings) for pose in (black, line))
+    if order.model == "sdxl-inpainting":
+        assert difference(one, other) > 0.1
+    else:  # klein takes no skeleton, and does not pretend to
+        assert difference(one, other) == 0
+
+
+def test_more_steps_change_the_picture(order: Order, drawn: Painted, settings: Settings) -> None:
+    assert difference(drawn, paint(replace(order, steps=4), settings)) > 0.1
+
+
+@pytest.mark.parametrize("tier", TIERS[1:])
+def test_every_tier_draws_the_same_picture_but_for_rounding(
+    order: Order, drawn: Painted, settings: Settings, tier: Any
+) -> None:
+    release(f"painter:{order.model}")
+    frugal = paint(order, replace(settings, memory=tier))
+    release(f"painter:{order.model}")
+    assert frugal.tier == tier
+    limit = 12.0 if tier == "quantised" else 0.01
+    assert difference(drawn, frugal) < limit
+    assert (difference(drawn, frugal) > 0) == (tier == "quantised")
+
+
+def test_stop_works_in_the_middle_of_a_picture(order: Order, settings: Settings) -> None:
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 2
+
+    with pytest.raises(Stopped, match="middle"):
+        paint(replace(order, steps=6), settings, stop)
+    assert asked == 3
+    with pytest.raises(Stopped, match="before"):
+        paint(order, settings, lambda: True)
+    assert difference(paint(order, settings), paint(order, settings)) == 0
+
+
+def test_out_of_memory_goes_one_tier_down_and_says_so(
+    order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    release(f"painter:{order.model}")
+    real, failures = painter._Easel.run, iter((True, False))
+
+    def run(easel: Any, wanted: Order, stop: Any) -> Any:
+        if next(failures):
+            raise torch.OutOfMemoryError("pretended")
+        return real(easel, wanted, stop)
+
+    monkeypatch.setattr(painter._Easel, "run", run)
+    painted = paint(order, settings)
+    release(f"painter:{order.model}")
+    assert painted.tier == "offload"
+    [notice] = painted.notices
+    assert "ran out of memory (full)" in notice
+
+
+def test_when_no_tier_fits_it_is_an_error_and_not_a_black_hole(
+    order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def run(*args: Any) -> Any:
+        raise torch.OutOfMemoryError("pretended")
+
+    release(f"painter:{order.model}")
+    monkeypatch.setattr(painter._Easel, "run", run)
+    with pytest.raises(OutOfMemory, match="IDENTIGEN_DIFFUSION_MODEL"):
+        paint(order, replace(settings, memory="tiled"))
+    release(f"painter:{order.model}")
+
+
+@pytest.mark.parametrize(("value", "word"), [(float("nan"), "overflowed"), (-1.0, "empty"), (0.5, "empty")])
+def test_a_broken_decoder_never_gives_a_picture(
+    order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch, value: float, word: str
+) -> None:
+    import torch
+
+    paint(order, settings)
+    with borrow(f"painter:{order.model}", lambda: pytest.fail("it was loaded already")) as easel:
+        decoder = easel.pipe.vae.decoder
+    monkeypatch.setattr(decoder, "forward", lambda z, *args: torch.full((1, 3, SIDE, SIDE), value))
+    with pytest.raises(EngineError, match=word):
+        paint(order, settings)
+
+
+def test_four_visitors_share_one_copy(order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(f"painter:{order.model}")
+    built: list[Any] = []
+    real = painter._Easel.set_up.__func__  # type: ignore[attr-defined]
+
+    def set_up(cls: Any, name: str, settings: Settings) -> Any:
+        built.append(name)
+        return real(cls, name, settings)
+
+    monkeypatch.setattr(painter._Easel, "set_up", classmethod(set_up))
+    results: dict[int, Painted] = {}
+    visitors = [
+        threading.Thread(target=lambda n=n: results.update({n: paint(replace(order, seed=n % 2), settings)}))
+        for n in range(4)
+    ]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert built == [order.model]
+    assert difference(results[0], results[2]) == 0
+    assert difference(results[0], results[1]) > 1
+
+
+def test_on_a_lent_gpu_only_plain_data_crosses(
+    order: Order, drawn: Painted, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def lend(duration: Any) -> Any:
+        def decorate(function: Any) -> Any:
+            def call(*args: Any) -> Any:
+                sent = pickle.loads(pickle.dumps(args))
+                seen.append(duration(*sent))
+                return pickle.loads(pickle.dumps(function(*sent)))
+
+            return call
+
+        return decorate
+
+    spaces = ModuleType("spaces")
+    spaces.GPU = lend  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "spaces", spaces)
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setattr(painter, "_paint", lent_gpu(painter._seconds)(painter._paint))
+    assert difference(drawn, paint(order, settings, stop=lambda: False)) == 0
+    assert 10 <= seen[0] <= 60
+
+
+def test_elsewhere_lending_changes_nothing() -> None:
+    def function() -> None: ...
+
+    assert lent_gpu(lambda: 1)(function) is function
+
+
+def test_weights_that_cannot_be_loaded_are_corrupt(tmp_path: Any) -> None:
+    with cache(tmp_path, "sdxl-openpose") as settings:
+        folder = painter.locate("sdxl-openpose", settings)
+        import diffusers
+
+        with pytest.raises(ModelCorrupt, match="models check"):
+            painter._read(diffusers.UNet2DConditionModel, folder / "nowhere", None)
+        assert choose_painter(settings) is None
+        with pytest.raises(ModelMissing, match="models pull sdxl-inpainting"):
+            painter.load("sdxl-inpainting", settings)
+
+
+def test_without_the_few_step_lora_all_steps_are_taken(tmp_path: Any) -> None:
+    with cache(tmp_path, "sdxl-inpainting") as settings:
+        with borrow("painter:sdxl-inpainting", lambda: painter._Easel.set_up("sdxl-inpainting", settings)) as easel:
+            assert not easel.fast
+            assert easel.pipe is easel.plain
+            square, mask = np.zeros((SIDE, SIDE, 3), np.uint8), np.ones((SIDE, SIDE), bool)
+            arguments = painter._arguments_sdxl(easel, Order("sdxl-inpainting", square, mask, "", 0), False)
+        assert int(arguments["num_inference_steps"] * arguments["strength"]) == painter.SLOW_STEPS
+        assert arguments["guidance_scale"] > 1
+
+
+def test_an_empty_mask_is_refused() -> None:
+    with pytest.raises(EngineError, match="mark a larger region"):
+        Order("sdxl-inpainting", np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), bool), "", 0)
+
+
+def test_wiping_continues_the_surroundings_and_forgets_the_inside() -> None:
+    square = np.zeros((64, 64, 3), np.uint8)
+    square[:, 32:] = 200
+    mask = np.zeros((64, 64), bool)
+    mask[20:44, 20:44] = True
+    secret = square.copy()
+    secret[mask] = (255, 0, 255)
+    clean = wipe(secret, mask)
+    assert np.array_equal(clean, wipe(square, mask))
+    assert np.array_equal(clean[~mask], square[~mask])
+    row = clean[32, :, 0].astype(int)
+    assert row[21] < 60
+    assert row[42] > 140
+    assert wipe(secret, np.ones_like(mask)).std() == 0
+
+
+def test_a_colour_shift_is_taken_back_and_a_new_object_is_not() -> None:
+    rng = np.random.default_rng(0)
+    square = rng.integers(60, 180, (64, 64, 3), dtype=np.uint8)
+    mask = np.zeros((64, 64), bool)
+    mask[16:48, 16:48] = True
+    painted = square + np.array([6.0, -4.0, 2.0], np.float32)
+    painted[mask] = 100.0
+    back = match_colours(painted, square, mask)
+    assert np.allclose(back[~mask], square[~mask], atol=0.01)
+    assert np.allclose(back[mask], [94.0, 104.0, 98.0], atol=0.01)
+    foreign = square.astype(np.float32)
+    foreign[:, 48:50] = 0  # a hand across the ring
+    assert np.allclose(match_colours(foreign, square, mask), foreign, atol=1.0)
