@@ -41,10 +41,12 @@ class Effort:
     texture_weight: float = 1.0
     selectivity: float = 2.0
     final_selectivity: float = 20.0
-    pull: int = 10
-    guide_level: int = 1
+    pull: int = 40
+    guide_level: int = 3
     guide_kind: str = "ns"
     harmonise: float = 5.0
+    limit: float = 255.0
+    pull_fine: int = 40
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -137,7 +139,7 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         rounds = effort.coarse_rounds if coarsest else effort.fine_rounds
         for turn in range(rounds):
             last = turn == rounds - 1 and depth == 0
-            sources, costs = improve(level, targets, sources, effort, seed + 7919 * turn + depth, coarsest)
+            sources, costs = improve(level, targets, sources, replace(effort, pull=effort.pull if depth else effort.pull_fine), seed + 7919 * turn + depth, coarsest)
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
     return harmonise(level, effort)
 
@@ -151,6 +153,7 @@ def harmonise(level: Level, effort: Effort) -> Pixels:
     sigma = effort.harmonise
     blur = lambda a: cv2.GaussianBlur(a, (0, 0), sigma)
     shift = blur((level.guide.astype(np.float32) - fill) * inside[:, :, None]) / np.maximum(blur(inside), 1e-3)[:, :, None]
+    shift = np.clip(shift, -effort.limit, effort.limit)
     return np.clip(np.rint(fill + shift * inside[:, :, None]), 0, 255).astype(np.uint8)
 
 
