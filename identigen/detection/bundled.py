@@ -21,6 +21,10 @@ from identigen.detection.pairing import Body, Sighting, distinct_bodies
 from identigen.models import borrow
 from identigen.types import Box, Face, Floats, Mask, Pixels, Window
 
+# Longer sides of the pictures that CenterFace sees. A face that fills the frame is found only when it is made small,
+# and only such faces are believed there.
+CLOSE_UP, CANVAS_CLOSE_UP = 200, 256
+CLOSE_UP_SHARE = 0.25
 WHOLE = 640
 TILE = 768
 TILE_OVERLAP = 128
@@ -52,7 +56,13 @@ def sight_faces(pixels: Pixels) -> list[Sighting]:
     found = [
         sighting for view in _views(pixels) for sighting in (*_center_faces(view), *_blaze_faces(view, "full-range"))
     ]
-    return found + _blaze_faces(_whole(pixels), "short-range")
+    return [*found, *_close_ups(pixels), *_blaze_faces(_whole(pixels), "short-range")]
+
+
+def _close_ups(pixels: Pixels) -> list[Sighting]:
+    least = CLOSE_UP_SHARE * max(pixels.shape[:2])
+    seen = _center_faces(_View(*_fit(pixels, CLOSE_UP)))
+    return [s for s in seen if min(s.box[2] - s.box[0], s.box[3] - s.box[1]) >= least]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -106,8 +116,8 @@ def _fit(pixels: Pixels, longest: int) -> tuple[Pixels, float]:
 
 
 def _center_faces(view: _View) -> list[Sighting]:
-    # One net for each of two fixed shapes: OpenCV's backend returns phantoms when the shape changes between calls.
-    side = WHOLE if max(view.pixels.shape[:2]) <= WHOLE else TILE
+    # One net for each fixed shape: OpenCV's backend returns phantoms when the shape changes between calls.
+    side = next(side for side in (CANVAS_CLOSE_UP, WHOLE, TILE) if max(view.pixels.shape[:2]) <= side)
     canvas = np.zeros((side, side, 3), np.uint8)
     canvas[: view.pixels.shape[0], : view.pixels.shape[1]] = view.pixels
     with borrow(f"centerface-{side}", lambda: _build_centerface(side)) as net:
