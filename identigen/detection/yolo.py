@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+import tempfile
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -36,8 +34,15 @@ MIN_SCORE = 0.25
 INPUT_SIDE = 640
 WORK_SIDE = 1280  # masks are drawn at this size at most: fifty of them at fifty megapixels would not fit in memory
 
-# Runs in a process of its own: it can be ended after ten seconds, and torch does not stay in the app's memory.
-_FETCH = "import sys; from ultralytics.utils.downloads import attempt_download_asset as get; get(sys.argv[1])"
+# Runs in a process of its own: it can be ended after ten seconds whatever hangs, a name server included, and torch does
+# not stay in the app's memory. The probe saves a machine without network the wait for the import.
+_FETCH = """
+import sys, urllib.request
+name, source, seconds = sys.argv[1:]
+urllib.request.urlopen(source, timeout=float(seconds)).close()
+from ultralytics.utils.downloads import attempt_download_asset
+attempt_download_asset(name)
+"""
 
 
 def locate(settings: Settings) -> Path:
@@ -50,8 +55,8 @@ def locate(settings: Settings) -> Path:
         raise ModelMissing(f"The YOLO weights {asked} do not exist; set IDENTIGEN_YOLO_WEIGHTS to a file that does.")
     if settings.offline:
         raise ModelMissing(
-            f"YOLO is not in use: {asked} is not on this machine and the network is switched off. People who show no "
-            "face are found only by a click; set IDENTIGEN_YOLO_WEIGHTS to a file to change that."
+            f"YOLO is not in use: {asked} is not on this machine and the network is switched off. Somebody who shows "
+            "no face may be missed: click on them, or set IDENTIGEN_YOLO_WEIGHTS to a file."
         )
     raise ModelMissing(f"YOLO is not in use: {asked} (6 MB) has not been fetched yet.")
 
@@ -62,32 +67,27 @@ def fetch(settings: Settings, announce: Callable[[str], None]) -> Path:
     if settings.offline or not _can_be_fetched(asked):
         return locate(settings)
     announce(f"Fetching {asked} (some 6 MB) from {SOURCE}, {FETCH_SECONDS:.0f} seconds at most.")
-    deadline = time.monotonic() + FETCH_SECONDS
     folder = _folder(settings)
     try:
-        with urllib.request.urlopen(SOURCE, timeout=PROBE_SECONDS):
-            pass
         folder.mkdir(parents=True, exist_ok=True)
-        _download(asked, folder, deadline - time.monotonic(), settings)
-    except (OSError, subprocess.SubprocessError, urllib.error.URLError):
+        _download(asked, folder, settings)
+    except (OSError, subprocess.SubprocessError):
         raise ModelOffline(
-            f"YOLO is not in use: {asked} could not be fetched from {SOURCE}. People who show no face are found only "
-            "by a click; connect once, or set IDENTIGEN_YOLO_WEIGHTS to a file."
+            f"YOLO is not in use: {asked} could not be fetched from {SOURCE}. Somebody who shows no face may be "
+            "missed: click on them, connect once, or set IDENTIGEN_YOLO_WEIGHTS to a file."
         ) from None
     return folder / asked
 
 
-def _download(name: str, folder: Path, seconds: float, settings: Settings) -> None:
+def _download(name: str, folder: Path, settings: Settings) -> None:
     """Let ultralytics fetch `name` into a folder of its own; move it only when it is complete."""
-    import tempfile
-
     with tempfile.TemporaryDirectory(dir=folder) as place:
         subprocess.run(
-            [sys.executable, "-c", _FETCH, name],
+            [sys.executable, "-c", _FETCH, name, SOURCE, str(PROBE_SECONDS)],
             cwd=place,
             env=os.environ | _environment(settings),
             check=True,
-            timeout=max(seconds, 0.1),
+            timeout=FETCH_SECONDS,
             stdin=subprocess.DEVNULL,
             capture_output=True,
         )

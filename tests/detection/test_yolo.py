@@ -48,7 +48,7 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 def test_offline_never_announces_nor_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yolo.urllib.request, "urlopen", lambda *_, **__: pytest.fail("a connection was opened"))
+    monkeypatch.setattr(yolo.subprocess, "run", lambda *_, **__: pytest.fail("a download was started"))
     said: list[str] = []
     with pytest.raises(ModelMissing, match="network is switched off"):
         yolo.fetch(offline(tmp_path), said.append)
@@ -56,10 +56,7 @@ def test_offline_never_announces_nor_fetches(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_fetch_is_announced_and_its_failure_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*_: object, **__: object) -> None:
-        raise OSError("no route")
-
-    monkeypatch.setattr(yolo.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr(yolo, "SOURCE", "http://127.0.0.1:9/nobody-listens")
     detector = Detector(Settings(cache_dir=str(tmp_path)))
     said: list[str] = []
     (notice,) = detector.prepare(said.append)
@@ -70,7 +67,6 @@ def test_a_fetch_is_announced_and_its_failure_explained(tmp_path: Path, monkeypa
 
 
 def test_a_fetch_in_time_leaves_the_weights_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yolo.urllib.request, "urlopen", lambda *_, **__: open(os.devnull))  # noqa: SIM115, PTH123
     monkeypatch.setattr(yolo, "_FETCH", "import sys; open(sys.argv[1], 'wb').write(b'weights')")
     path = yolo.fetch(Settings(cache_dir=str(tmp_path)), lambda _: None)
     assert path == tmp_path / "yolo" / yolo.DEFAULT_WEIGHTS
@@ -80,7 +76,6 @@ def test_a_fetch_in_time_leaves_the_weights_in_the_cache(tmp_path: Path, monkeyp
 def test_a_fetch_that_takes_too_long_is_ended_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(yolo.urllib.request, "urlopen", lambda *_, **__: open(os.devnull))  # noqa: SIM115, PTH123
     monkeypatch.setattr(yolo, "FETCH_SECONDS", 0.6)
     monkeypatch.setattr(yolo, "_FETCH", "import sys, time; open(sys.argv[1], 'wb').write(b'w'); time.sleep(60)")
     with pytest.raises(ModelOffline, match="could not be fetched"):
