@@ -31,8 +31,7 @@ def grow(mask: Mask, radius: float) -> Mask:
     window = Window.around(mask.window.box, height, width, steps + 1)
     # A distance is exact at any radius and its cost does not grow with it, unlike a dilation by a large disc.
     outside = (~mask.within(window)).astype(np.uint8)
-    distance = cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return Mask.from_window(distance <= steps, window, mask.photo_size)
+    return Mask.from_window(_distance(outside) <= steps, window, mask.photo_size)
 
 
 def shrink(mask: Mask, radius: float) -> Mask:
@@ -199,7 +198,17 @@ def _depth(mask: Mask) -> tuple[Floats, Window]:
     """How far inside each pixel lies, 0 outside; over the mask's window and one pixel more, so that its edge counts."""
     window = Window.around(mask.window.box, *mask.photo_size, margin=1)
     inside = mask.within(window).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32), window
+    return _distance(inside), window
+
+
+def _distance(inside: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
+    """Distance of each non-zero pixel to the nearest zero.
+
+    OpenCV's threads make the last bits differ from call to call, which would move a mask's border by a pixel now and
+    then. Squares of these distances are whole numbers: rounding them gives the exact value, every time.
+    """
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(np.sqrt(np.rint(np.square(distance, dtype=np.float64))), np.float32)
 
 
 def _require_same_photo(a: tuple[int, int], b: tuple[int, int]) -> None:

@@ -28,14 +28,14 @@ NAMES = {
 
 
 @pytest.fixture(scope="module", params=["sdxl", "klein"])
-def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with cache(tmp_path_factory.mktemp(request.param), *NAMES[request.param]) as settings:
-        yield settings
+def with_weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with cache(tmp_path_factory.mktemp(request.param), *NAMES[request.param]) as with_weights:
+        yield with_weights
 
 
 @pytest.fixture
-def order(settings: Settings) -> Order:
-    record = choose_painter(settings)
+def order(with_weights: Settings) -> Order:
+    record = choose_painter(with_weights)
     assert record is not None
     rng = np.random.default_rng(0)
     square = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
@@ -45,8 +45,8 @@ def order(settings: Settings) -> Order:
 
 
 @pytest.fixture
-def drawn(order: Order, settings: Settings) -> Painted:
-    return paint(order, settings)
+def drawn(order: Order, with_weights: Settings) -> Painted:
+    return paint(order, with_weights)
 
 
 def difference(a: Painted, b: Painted) -> float:
@@ -61,48 +61,48 @@ def test_the_hole_is_drawn_in_the_size_that_was_asked_for(order: Order, drawn: P
     assert drawn.tier == "full"
 
 
-def test_the_same_seed_repeats_and_another_does_not(order: Order, drawn: Painted, settings: Settings) -> None:
-    assert difference(drawn, paint(order, settings)) == 0
-    assert difference(drawn, paint(replace(order, seed=2), settings)) > 1
+def test_the_same_seed_repeats_and_another_does_not(order: Order, drawn: Painted, with_weights: Settings) -> None:
+    assert difference(drawn, paint(order, with_weights)) == 0
+    assert difference(drawn, paint(replace(order, seed=2), with_weights)) > 1
 
 
-def test_another_prompt_draws_something_else(order: Order, drawn: Painted, settings: Settings) -> None:
-    assert difference(drawn, paint(replace(order, prompt="portrait photo of an old man"), settings)) > 1e-3
+def test_another_prompt_draws_something_else(order: Order, drawn: Painted, with_weights: Settings) -> None:
+    assert difference(drawn, paint(replace(order, prompt="portrait photo of an old man"), with_weights)) > 1e-3
 
 
-def test_the_surroundings_are_seen(order: Order, drawn: Painted, settings: Settings) -> None:
+def test_the_surroundings_are_seen(order: Order, drawn: Painted, with_weights: Settings) -> None:
     brighter = order.square.copy()
     brighter[~order.mask] = 255
-    assert difference(drawn, paint(replace(order, square=brighter), settings)) > 1
+    assert difference(drawn, paint(replace(order, square=brighter), with_weights)) > 1
 
 
-def test_nothing_inside_the_mask_reaches_the_model(order: Order, drawn: Painted, settings: Settings) -> None:
+def test_nothing_inside_the_mask_reaches_the_model(order: Order, drawn: Painted, with_weights: Settings) -> None:
     somebody_else = order.square.copy()
     somebody_else[order.mask] = np.random.default_rng(9).integers(0, 256, somebody_else[order.mask].shape)
-    assert difference(drawn, paint(replace(order, square=somebody_else), settings)) == 0
+    assert difference(drawn, paint(replace(order, square=somebody_else), with_weights)) == 0
 
 
-def test_another_skeleton_draws_another_pose_where_the_model_takes_one(order: Order, settings: Settings) -> None:
+def test_another_skeleton_draws_another_pose_where_the_model_takes_one(order: Order, with_weights: Settings) -> None:
     black = np.zeros((SIDE, SIDE, 3), np.uint8)
     line = black.copy()
     line[10:54, 30:34] = 255
-    one, other = (paint(replace(order, skeleton=pose), settings) for pose in (black, line))
+    one, other = (paint(replace(order, skeleton=pose), with_weights) for pose in (black, line))
     if order.model == "sdxl-inpainting":
         assert difference(one, other) > 0.1
     else:  # klein takes no skeleton, and does not pretend to
         assert difference(one, other) == 0
 
 
-def test_more_steps_change_the_picture(order: Order, drawn: Painted, settings: Settings) -> None:
-    assert difference(drawn, paint(replace(order, steps=4), settings)) > 0.1
+def test_more_steps_change_the_picture(order: Order, drawn: Painted, with_weights: Settings) -> None:
+    assert difference(drawn, paint(replace(order, steps=4), with_weights)) > 0.1
 
 
 @pytest.mark.parametrize("tier", TIERS[1:])
 def test_every_tier_draws_the_same_picture_but_for_rounding(
-    order: Order, drawn: Painted, settings: Settings, tier: Any
+    order: Order, drawn: Painted, with_weights: Settings, tier: Any
 ) -> None:
     release(f"painter:{order.model}")
-    frugal = paint(order, replace(settings, memory=tier))
+    frugal = paint(order, replace(with_weights, memory=tier))
     release(f"painter:{order.model}")
     assert frugal.tier == tier
     limit = 12.0 if tier == "quantised" else 0.01
@@ -110,7 +110,7 @@ def test_every_tier_draws_the_same_picture_but_for_rounding(
     assert (difference(drawn, frugal) > 0) == (tier == "quantised")
 
 
-def test_stop_works_in_the_middle_of_a_picture(order: Order, settings: Settings) -> None:
+def test_stop_works_in_the_middle_of_a_picture(order: Order, with_weights: Settings) -> None:
     asked = 0
 
     def stop() -> bool:
@@ -119,15 +119,15 @@ def test_stop_works_in_the_middle_of_a_picture(order: Order, settings: Settings)
         return asked > 2
 
     with pytest.raises(Stopped, match="middle"):
-        paint(replace(order, steps=6), settings, stop)
+        paint(replace(order, steps=6), with_weights, stop)
     assert asked == 3
     with pytest.raises(Stopped, match="before"):
-        paint(order, settings, lambda: True)
-    assert difference(paint(order, settings), paint(order, settings)) == 0
+        paint(order, with_weights, lambda: True)
+    assert difference(paint(order, with_weights), paint(order, with_weights)) == 0
 
 
 def test_out_of_memory_goes_one_tier_down_and_says_so(
-    order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    order: Order, with_weights: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
@@ -140,7 +140,7 @@ def test_out_of_memory_goes_one_tier_down_and_says_so(
         return real(easel, wanted, stop)
 
     monkeypatch.setattr(painter._Easel, "run", run)
-    painted = paint(order, settings)
+    painted = paint(order, with_weights)
     release(f"painter:{order.model}")
     assert painted.tier == "offload"
     [notice] = painted.notices
@@ -148,7 +148,7 @@ def test_out_of_memory_goes_one_tier_down_and_says_so(
 
 
 def test_when_no_tier_fits_it_is_an_error_and_not_a_black_hole(
-    order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    order: Order, with_weights: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
@@ -158,37 +158,37 @@ def test_when_no_tier_fits_it_is_an_error_and_not_a_black_hole(
     release(f"painter:{order.model}")
     monkeypatch.setattr(painter._Easel, "run", run)
     with pytest.raises(OutOfMemory, match="IDENTIGEN_DIFFUSION_MODEL"):
-        paint(order, replace(settings, memory="tiled"))
+        paint(order, replace(with_weights, memory="tiled"))
     release(f"painter:{order.model}")
 
 
 @pytest.mark.parametrize(("value", "word"), [(float("nan"), "overflowed"), (-1.0, "empty"), (0.5, "empty")])
 def test_a_broken_decoder_never_gives_a_picture(
-    order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch, value: float, word: str
+    order: Order, with_weights: Settings, monkeypatch: pytest.MonkeyPatch, value: float, word: str
 ) -> None:
     import torch
 
-    paint(order, settings)
+    paint(order, with_weights)
     with borrow(f"painter:{order.model}", lambda: pytest.fail("it was loaded already")) as easel:
         decoder = easel.pipe.vae.decoder
     monkeypatch.setattr(decoder, "forward", lambda z, *args: torch.full((1, 3, SIDE, SIDE), value))
     with pytest.raises(EngineError, match=word):
-        paint(order, settings)
+        paint(order, with_weights)
 
 
-def test_four_visitors_share_one_copy(order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_four_visitors_share_one_copy(order: Order, with_weights: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     release(f"painter:{order.model}")
     built: list[Any] = []
     real = painter._Easel.set_up.__func__  # type: ignore[attr-defined]
 
-    def set_up(cls: Any, name: str, settings: Settings) -> Any:
+    def set_up(cls: Any, name: str, with_weights: Settings) -> Any:
         built.append(name)
-        return real(cls, name, settings)
+        return real(cls, name, with_weights)
 
     monkeypatch.setattr(painter._Easel, "set_up", classmethod(set_up))
     results: dict[int, Painted] = {}
     visitors = [
-        threading.Thread(target=lambda n=n: results.update({n: paint(replace(order, seed=n % 2), settings)}))
+        threading.Thread(target=lambda n=n: results.update({n: paint(replace(order, seed=n % 2), with_weights)}))
         for n in range(4)
     ]
     for visitor in visitors:
@@ -201,7 +201,7 @@ def test_four_visitors_share_one_copy(order: Order, settings: Settings, monkeypa
 
 
 def test_on_a_lent_gpu_only_plain_data_crosses(
-    order: Order, drawn: Painted, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    order: Order, drawn: Painted, with_weights: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
@@ -221,7 +221,7 @@ def test_on_a_lent_gpu_only_plain_data_crosses(
     monkeypatch.setitem(sys.modules, "spaces", spaces)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setattr(painter, "_paint", lent_gpu(painter._seconds)(painter._paint))
-    assert difference(drawn, paint(order, settings, stop=lambda: False)) == 0
+    assert difference(drawn, paint(order, with_weights, stop=lambda: False)) == 0
     assert 10 <= seen[0] <= 60
 
 
@@ -232,20 +232,20 @@ def test_elsewhere_lending_changes_nothing() -> None:
 
 
 def test_weights_that_cannot_be_loaded_are_corrupt(tmp_path: Any) -> None:
-    with cache(tmp_path, "sdxl-openpose") as settings:
-        folder = painter.locate("sdxl-openpose", settings)
+    with cache(tmp_path, "sdxl-openpose") as with_weights:
+        folder = painter.locate("sdxl-openpose", with_weights)
         import diffusers
 
         with pytest.raises(ModelCorrupt, match="models check"):
             painter._read(diffusers.UNet2DConditionModel, folder / "nowhere", None)
-        assert choose_painter(settings) is None
+        assert choose_painter(with_weights) is None
         with pytest.raises(ModelMissing, match="models pull sdxl-inpainting"):
-            painter.load("sdxl-inpainting", settings)
+            painter.load("sdxl-inpainting", with_weights)
 
 
 def test_without_the_few_step_lora_all_steps_are_taken(tmp_path: Any) -> None:
-    with cache(tmp_path, "sdxl-inpainting") as settings:
-        with borrow("painter:sdxl-inpainting", lambda: painter._Easel.set_up("sdxl-inpainting", settings)) as easel:
+    with cache(tmp_path, "sdxl-inpainting") as with_weights:
+        with borrow("painter:sdxl-inpainting", lambda: painter._Easel.set_up("sdxl-inpainting", with_weights)) as easel:
             assert not easel.fast
             assert easel.pipe is easel.plain
             square, mask = np.zeros((SIDE, SIDE, 3), np.uint8), np.ones((SIDE, SIDE), bool)
