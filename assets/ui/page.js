@@ -6,7 +6,7 @@
   const create = (html) => {
     const template = document.createElement("template");
     template.innerHTML = html.trim();
-    return template.content.firstElementChild;
+    return document.importNode(template.content.firstElementChild, true); // a template's own document is inert
   };
   const escaped = (text) => {
     const span = document.createElement("span");

@@ -68,6 +68,8 @@ class Desk:
             )
         except IdentiGenError as error:
             log.warning("The first example could not be prepared: %s", error)
+        except Exception:
+            log.exception("The first example could not be prepared")
         finally:
             self._ready.set()
 

@@ -39,7 +39,7 @@ class Parts(HTMLParser):
 def house() -> views.House:
     operations = {operation: Availability("embedded") for operation in Operation}
     operations[Operation.BODY] = Availability(None, f"needs the diffusion engine {EVIL}")
-    return views.House(operations, {operation: 1.0 for operation in Operation})
+    return views.House(operations, dict.fromkeys(Operation, 1.0))
 
 
 def someone(number: int, reason: str = "") -> Subject:
