@@ -163,6 +163,8 @@ def _person(pixels: Pixels, face: Face | None, body: Body | None) -> Person:
         return Person(pairing.face_region(face, (pixels.shape[0], pixels.shape[1])), face, face.score)
     if face is not None:
         return Person(body.mask, face, face.score)
+    if body.detector == bundled.POSE:
+        body = bundled.second_look(pixels, body)
     return Person(body.mask, None, body.score, body.head or pairing.head_of(body.mask))
 
 

@@ -165,8 +165,11 @@ def _window_below(face: Face, context: tuple[float, float, float], pixels: Pixel
     return Window.around((x - aside * size, y - above * size, x + aside * size, y + below * size), *pixels.shape[:2])
 
 
-def segment_person(pixels: Pixels, window: Window, nose_in: Box | None = None) -> Body | None:
-    """Segment the one person that dominates `window`; None when there is none, or its nose is not in `nose_in`."""
+def segment_person(pixels: Pixels, window: Window, nose_in: Box | None = None, least: float = 0.0) -> Body | None:
+    """Segment the one person that dominates `window`.
+
+    None when there is none, its nose is not in `nose_in`, or its points are less visible (0..1) than `least`.
+    """
     if min(window.width, window.height) < MIN_SIDE:
         return None
     part = np.ascontiguousarray(pixels[window.slices])
@@ -178,13 +181,15 @@ def segment_person(pixels: Pixels, window: Window, nose_in: Box | None = None) -
         opacity = np.array(seen.segmentation_mask, np.float32)
         rows = [(p.x, p.y, p.visibility) for p in seen.pose_landmarks.landmark]
     points = np.array(rows, np.float32) * [window.width, window.height, 1.0] + [window.left, window.top, 0.0]
-    if nose_in is not None and not _holds(nose_in, points[0], margin=0.35):
+    score = float(points[:, 2].mean())
+    if score < least or (nose_in is not None and not _holds(nose_in, points[0], margin=0.35)):
         return None
+    opacity[~masks.largest_part(opacity > 0.5)] = 0.0
     large = cv2.resize(opacity, (window.width, window.height), interpolation=cv2.INTER_LINEAR)
-    mask = Mask.from_window(masks.largest_part(np.asarray(large > 0.5)), window, (pixels.shape[0], pixels.shape[1]))
+    mask = Mask.from_window(np.asarray(large > 0.5), window, (pixels.shape[0], pixels.shape[1]))
     if not mask.area:
         return None
-    return Body(mask, float(points[:, 2].mean()), POSE, head_of_pose(points))
+    return Body(mask, score, POSE, head_of_pose(points))
 
 
 def search_bodies(pixels: Pixels) -> list[Body]:
@@ -194,15 +199,15 @@ def search_bodies(pixels: Pixels) -> list[Body]:
     """
     bodies = []
     for window in _grid(pixels):
-        body = segment_person(pixels, window)
-        if body is not None and body.score >= SEARCH_VISIBILITY:
+        body = segment_person(pixels, window, least=SEARCH_VISIBILITY)
+        if body is not None:
             cut = cut_share(body.mask, window)
             if cut <= SEARCH_CUT:
                 bodies.append(replace(body, score=body.score - cut))
-    return [_second_look(pixels, body) for body in distinct_bodies(bodies)]
+    return distinct_bodies(bodies)
 
 
-def _second_look(pixels: Pixels, body: Body) -> Body:
+def second_look(pixels: Pixels, body: Body) -> Body:
     """Segment a body again in a crop of its own, where it is larger and a part cut off by the first crop comes back."""
     window = body.mask.window
     reach = SECOND_LOOK * max(window.width, window.height)
