@@ -11,6 +11,9 @@ from gradio_client.exceptions import AppError
 from identigen.masks import from_rle
 from identigen.photo import metadata_of, open_photo
 
+# Gradio's queue uses an option that this pandas calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'")
+
 
 @pytest.fixture(scope="module")
 def client(address, tmp_path_factory):

@@ -13,6 +13,9 @@ from axe_playwright_python.sync_playwright import Axe
 from identigen.masks import from_rle
 from identigen.photo import encode, metadata_of, open_photo
 
+# Gradio's queue uses an option that this pandas calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'")
+
 
 def click_person(page, number: int) -> None:
     """Click into the middle of a person's face in the picture, by mouse or finger."""
