@@ -256,7 +256,7 @@ class _Run:
         self.size = (photo.height, photo.width)
         self.started = time.perf_counter()
         self.models: list[str] = list(pipeline.detector.used_models)
-        self.warnings: list[str] = [*photo.notes]
+        self.warnings: list[str] = [*photo.notes, *_crowd_warning(len(subjects), pipeline.settings.max_people)]
         self._sources: dict[int, Floats] = {}
         self._before: dict[int, Attributes] = {}
         self._given: dict[int, Floats] = {}
@@ -674,6 +674,12 @@ def _hides_face(region: Mask, subject: Subject, size: tuple[int, int]) -> bool:
         return True
     inner = masks.ellipse(subject.face.box, size)
     return masks.subtract(inner, region).area <= MOST_UNCOVERED * inner.area
+
+
+def _crowd_warning(people: int, most: int) -> tuple[str, ...]:
+    if people < most:
+        return ()
+    return (f"Only the {most} most visible people were looked at; others may be left as they are. See the settings.",)
 
 
 def _grown(box: Box, share: float) -> Box:

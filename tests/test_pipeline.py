@@ -185,6 +185,14 @@ def test_nobody_in_the_photo_is_a_warning_not_an_error(pipeline: Pipeline) -> No
     assert any("Nobody" in warning for warning in result.report.warnings)
 
 
+def test_a_crowd_beyond_the_limit_is_said(
+    pipeline: Pipeline, settings: Settings, zidane: Photo, zidane_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "settings", replace(settings, max_people=len(zidane_subjects)))
+    result = pipeline.anonymize(zidane, zidane_subjects, make_plan(zidane_subjects, Operation.KEEP))
+    assert any("left as they are" in warning for warning in result.report.warnings)
+
+
 def test_what_no_engine_can_do_is_refused_before_anything_is_done(
     pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects
 ) -> None:
