@@ -26,9 +26,15 @@
       const button = event.target.closest("button[data-do]");
       if (button && button.dataset.do === "example") return open_example(trigger, button);
       if (button) return send({ ...button.dataset });
+      const again = event.target.closest("[data-again]");
+      if (again) return trigger("run", { again: again.dataset.again });
       if (event.target.closest("[data-run]")) return run(trigger, event.target.closest("[data-run]"));
       const picture = event.target.closest("[data-pick]");
       if (picture) pick(picture, event);
+    });
+    element.addEventListener("pointerdown", (event) => {
+      const picture = event.target.closest("[data-pick]");
+      if (picture && event.pointerType === "mouse" && !event.button) draw_box(picture, event);
     });
     element.addEventListener("change", (event) => {
       const field = event.target.closest("select[data-do], input[data-do]");
@@ -61,12 +67,52 @@
     trigger("example", { value: button.dataset.value });
   }
 
-  function pick(picture, event) {
+  let drawn = false; // the click that ends the drawing of a box chooses nobody
+
+  function in_photo(picture, event) {
     const frame = $("img", picture).getBoundingClientRect();
-    const svg = $("svg", picture).viewBox.baseVal;
-    const x = ((event.clientX - frame.left) / frame.width) * svg.width;
-    const y = ((event.clientY - frame.top) / frame.height) * svg.height;
-    if (x < 0 || y < 0 || x >= svg.width || y >= svg.height) return;
+    const size = $("svg", picture).viewBox.baseVal;
+    const inside = (share, edge) => Math.min(Math.max(share, 0), 1 - 1e-9) * edge;
+    return [inside((event.clientX - frame.left) / frame.width, size.width), inside((event.clientY - frame.top) / frame.height, size.height)];
+  }
+
+  /* Dragging over the photo draws a box around somebody whom nothing has found. */
+  function draw_box(picture, down) {
+    while_pressed((event) => {
+      if (Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 12 && !drawn) return;
+      drawn = true;
+      const frame = picture.getBoundingClientRect();
+      const band = $(".band", picture) ?? picture.appendChild(create('<i class="band" aria-hidden="true"></i>'));
+      band.style.left = `${Math.min(down.clientX, event.clientX) - frame.left}px`;
+      band.style.top = `${Math.min(down.clientY, event.clientY) - frame.top}px`;
+      band.style.width = `${Math.abs(event.clientX - down.clientX)}px`;
+      band.style.height = `${Math.abs(event.clientY - down.clientY)}px`;
+    }, (event) => {
+      $(".band", picture)?.remove();
+      if (!drawn) return;
+      const [x1, y1] = in_photo(picture, down);
+      const [x2, y2] = in_photo(picture, event);
+      send({ do: "box", box: [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)] });
+      setTimeout(() => (drawn = false));
+    });
+  }
+
+  function while_pressed(moved, ended) {
+    const stop = (event) => {
+      removeEventListener("pointermove", moved);
+      removeEventListener("pointerup", stop);
+      removeEventListener("pointercancel", stop);
+      ended(event);
+    };
+    addEventListener("pointermove", moved);
+    addEventListener("pointerup", stop);
+    addEventListener("pointercancel", stop);
+  }
+
+  function pick(picture, event) {
+    if (drawn) return;
+    const frame = $("img", picture).getBoundingClientRect();
+    const [x, y] = in_photo(picture, event);
     const shape = event.target.closest("path");
     if (shape) shape.classList.add("touched"); // an answer at once; the server's follows
     else ripple(picture, event, frame);
@@ -198,47 +244,54 @@
 
   /* ---------------------------------------------------------------- before | after */
 
+  const CHEVRONS = '<svg viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"><path d="m9 7-5 5 5 5M15 7l5 5-5 5"/></svg>';
+
   class BeforeAfter extends HTMLElement {
-    static observedAttributes = ["before", "after", "text-before", "text-after", "text-slider"];
+    static observedAttributes = ["before", "after", "text-before", "text-after", "text-slider", "text-zoom"];
 
     connectedCallback() {
       if (this.shadowRoot) return;
       this.attachShadow({ mode: "open" }).innerHTML = `
         <style>
           :host { display: block; position: relative; overflow: hidden; }
+          .view { width: 100%; height: 100%; overflow: hidden; }
           .frame { position: relative; width: 100%; height: 100%; --cut: 50%; touch-action: pan-y; cursor: ew-resize; user-select: none; }
-          :host(.zoomed) { overflow: auto; }
-          :host(.zoomed) .frame { touch-action: pan-x pan-y; }
+          .zoomed { overflow: auto; }
+          .zoomed .frame { touch-action: pan-x pan-y; cursor: grab; }
           img { position: absolute; inset: 0; width: 100%; height: 100%; display: block; -webkit-user-drag: none; }
           .before { clip-path: inset(0 calc(100% - var(--cut)) 0 0); }
           .line { position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px; margin-left: -1px; background: #fff; box-shadow: 0 0 0 1px rgb(0 0 0 / .28); pointer-events: none; }
           .grip { position: absolute; top: 50%; left: 50%; width: 46px; height: 46px; margin: -23px; border-radius: 50%; background: #fff; color: #10231f;
                   display: grid; place-items: center; box-shadow: 0 2px 14px rgb(0 0 0 / .35); }
           input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; pointer-events: none; }
-          input:focus-visible ~ .line .grip { outline: 3px solid #f2b84b; outline-offset: 3px; }
-          span { position: absolute; bottom: 12px; padding: 5px 12px; border-radius: 999px; background: rgb(12 20 18 / .74); color: #fff; font: 600 13px/1.3 system-ui, sans-serif; pointer-events: none; }
+          input:focus-visible ~ .line .grip { outline: 3px solid #ffb838; outline-offset: 3px; }
+          span, button { position: absolute; padding: 5px 12px; border-radius: 999px; background: rgb(12 20 18 / .78); color: #fff; font: 600 13px/1.3 system-ui, sans-serif; }
+          span { bottom: 12px; pointer-events: none; transition: opacity .15s; }
           .left { left: 12px; } .right { right: 12px; }
+          button { top: 12px; right: 12px; border: 0; padding: 9px 14px; cursor: pointer; }
+          button[aria-pressed=true] { background: #fff; color: #10231f; }
+          button:focus-visible { outline: 3px solid #ffb838; outline-offset: 2px; }
         </style>
-        <div class="frame"><img class="after-image" alt="" draggable="false"><img class="before" alt="" draggable="false">
+        <div class="view"><div class="frame"><img class="after-image" alt="" draggable="false"><img class="before" alt="" draggable="false">
           <input type="range" min="0" max="100" step="1" value="50">
-          <div class="line"><div class="grip"><svg viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"><path d="m9 7-5 5 5 5M15 7l5 5-5 5"/></svg></div></div>
-          <span class="left"></span><span class="right"></span></div>`;
+          <div class="line"><div class="grip">${CHEVRONS}</div></div></div></div>
+          <span class="left"></span><span class="right"></span><button type="button" aria-pressed="false">200 %</button>`;
+      this.view = $(".view", this.shadowRoot);
       this.frame = $(".frame", this.shadowRoot);
       this.range = $("input", this.shadowRoot);
       this.range.addEventListener("input", () => this.cut(this.range.valueAsNumber));
-      this.frame.addEventListener("pointerdown", (event) => {
-        if (event.pointerType === "mouse" && event.button) return;
-        this.frame.setPointerCapture(event.pointerId);
-        this.follow(event);
-      });
-      this.frame.addEventListener("pointermove", (event) => {
-        if (this.frame.hasPointerCapture(event.pointerId)) this.follow(event);
-      });
+      this.frame.addEventListener("pointerdown", (event) => this.press(event));
+      this.frame.addEventListener("pointermove", (event) => this.drag(event));
+      this.frame.addEventListener("pointerup", () => (this.dragging = null));
+      $("button", this.shadowRoot).addEventListener("click", () => this.zoom());
       this.update();
+      this.sweep();
     }
 
-    attributeChangedCallback() {
-      if (this.shadowRoot) this.update();
+    attributeChangedCallback(name, old) {
+      if (!this.shadowRoot) return;
+      this.update();
+      if (name === "after" && old) this.sweep();
     }
 
     update() {
@@ -252,13 +305,55 @@
       set(".after-image", "after");
       $(".left", this.shadowRoot).textContent = words("text-before");
       $(".right", this.shadowRoot).textContent = words("text-after");
+      $("button", this.shadowRoot).setAttribute("aria-label", words("text-zoom"));
       this.range.setAttribute("aria-label", words("text-slider"));
     }
 
-    follow(event) {
+    /* A new result is wiped in from the right, so that it is plain what the line does. */
+    sweep() {
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.cut(50);
+      const start = performance.now();
+      this.sweeping = true;
+      const step = (now) => {
+        if (!this.sweeping) return;
+        const t = Math.min(1, (now - start) / 900);
+        this.cut(100 - 50 * (1 - (1 - t) ** 3));
+        if (t < 1) requestAnimationFrame(step);
+        else this.sweeping = false;
+      };
+      requestAnimationFrame(step);
+    }
+
+    press(event) {
+      if (event.pointerType === "mouse" && event.button) return;
+      const line = this.frame.getBoundingClientRect().left + (this.frame.clientWidth * this.range.valueAsNumber) / 100;
+      const pans = this.view.classList.contains("zoomed") && Math.abs(event.clientX - line) > 40;
+      if (pans && event.pointerType !== "mouse") return; // fingers scroll by themselves
+      this.dragging = pans ? [event.clientX, event.clientY] : "line";
+      this.frame.setPointerCapture(event.pointerId);
+      this.drag(event);
+    }
+
+    drag(event) {
+      if (!this.dragging) return;
+      this.sweeping = false;
+      if (this.dragging !== "line") {
+        this.view.scrollBy(this.dragging[0] - event.clientX, this.dragging[1] - event.clientY);
+        this.dragging = [event.clientX, event.clientY];
+        return;
+      }
       const frame = this.frame.getBoundingClientRect();
       this.cut((100 * (event.clientX - frame.left)) / frame.width);
       this.range.focus({ preventScroll: true });
+    }
+
+    zoom() {
+      const zoomed = this.view.classList.toggle("zoomed");
+      $("button", this.shadowRoot).setAttribute("aria-pressed", zoomed);
+      const picture = $(".after-image", this.shadowRoot);
+      this.frame.style.width = zoomed ? `${2 * picture.naturalWidth}px` : "";
+      this.frame.style.height = zoomed ? `${2 * picture.naturalHeight}px` : "";
+      if (zoomed) this.view.scrollTo((this.view.scrollWidth - this.view.clientWidth) / 2, (this.view.scrollHeight - this.view.clientHeight) / 3);
     }
 
     cut(percent) {

@@ -194,6 +194,19 @@ class Desk:
             number = found.id
         self._toggle(visitor, {"id": number})
 
+    def _box(self, visitor: Visitor, data: Data) -> None:
+        """Take what is in a box drawn by hand as one more person."""
+        current = visitor.require()
+        x1, y1, x2, y2 = (float(value) for value in data["box"])
+        if not (0 <= x1 < x2 <= current.photo.width and 0 <= y1 < y2 <= current.photo.height):
+            raise ValueError("not a box in the photo")
+        found = self.pipeline.subject_in(current.photo, (x1, y1, x2, y2), current.subjects)
+        if any(found.id == subject.id for subject in current.subjects):
+            self._change(visitor, lambda now: session.change(now, (found.id,), chosen=True))
+        else:
+            self._change(visitor, lambda now: session.add(now, found) if now is current else now)
+        visitor.result_version += 1
+
     def _toggle(self, visitor: Visitor, data: Data) -> None:
         self._change(visitor, lambda now: session.toggle(now, int(data["id"])))
 
@@ -254,14 +267,19 @@ class Desk:
 
     # ---------------------------------------------------------------- the work
 
-    def run(self, request: gr.Request) -> Iterator[Regions]:
-        """Anonymise whoever was chosen, showing each person as soon as they are finished."""
+    def run(self, event: gr.EventData, request: gr.Request) -> Iterator[Regions]:
+        """Anonymise whoever was chosen, showing each person as soon as they are finished.
+
+        With `again` in the event's data that person gets another identity first; nobody else is drawn anew.
+        """
         visitor = self.visitor(request)
         if visitor.running is not None:
             visitor.notice = self._words(visitor, "error.busy")
             yield self.regions(visitor)
             return
         try:
+            if isinstance(event._data, dict) and "again" in event._data:
+                self._dice(visitor, {"id": event._data["again"]})
             yield from self._run(visitor)
         except IdentiGenError as error:
             visitor.notice = str(error)
@@ -375,6 +393,7 @@ def _stop(desk: Desk, visitor: Visitor, data: Data) -> None:
 
 _ACTIONS: dict[str, Action] = {
     "pick": Desk._pick,
+    "box": Desk._box,
     "toggle": Desk._toggle,
     "all": lambda desk, visitor, data: desk._change(
         visitor, lambda now: session.choose(now, {subject.id for subject in now.subjects})

@@ -60,7 +60,7 @@ def header(visitor: Visitor, house: House) -> str:
   <button class="quiet word" type="button" data-do="language" data-value="{other}" lang="{other}"
     >{t("switch-language")}</button>
   <button class="quiet round" type="button" data-local="theme" aria-label="{t("theme")}" title="{t("theme")}"
-    >{icon("moon")}</button>
+    ><span class="by-day">{icon("moon")}</span><span class="by-night">{icon("sun")}</span></button>
 </header>"""
 
 
@@ -150,7 +150,7 @@ def _comparison(visitor: Visitor, session: Session, t: Say) -> str:
     photo = session.photo
     return f"""<before-after class="photo" style="--w:{photo.width};--h:{photo.height}"
     before="{media(visitor, "photo.jpg")}" after="{media(visitor, "result.jpg")}"
-    text-before="{t("before")}" text-after="{t("after")}" text-slider="{t("slider")}"></before-after>"""
+    text-before="{t("before")}" text-after="{t("after")}" text-slider="{t("slider")}" text-zoom="{t("zoom")}"></before-after>"""
 
 
 def _veil(visitor: Visitor, t: Say) -> str:
@@ -228,7 +228,7 @@ def _card(visitor: Visitor, session: Session, house: House, subject: Subject, ou
         aria-label="{t("operation.of", number=number)}">{_options(house, t, operation)}</select>
       {_word_about(visitor, subject, choice, outcome, t)}
     </div>
-    <div class="tools">{_dice(number, operation, t)}
+    <div class="tools">{_dice(number, operation, outcome is not None, t)}
       <button class="quiet round" type="button" data-do="open" data-id="{number}" aria-expanded="{_yes(is_open)}"
         aria-label="{t("details", number=number)}" title="{t("details", number=number)}">{icon("more")}</button></div>
     {_details(visitor, session, subject, outcome, t) if is_open else ""}
@@ -240,14 +240,13 @@ def _crop_name(visitor: Visitor, outcome: Outcome | None) -> str:
     return "after" if outcome is not None and visitor.view == "result" else "face"
 
 
-def _dice(number: int, operation: Operation, t: Say) -> str:
+def _dice(number: int, operation: Operation, drawn: bool, t: Say) -> str:
+    """Another identity: where one was drawn already the new one is drawn at once, the others stay as they are."""
     if not operation.is_synthesis:
         return ""
     label = t("dice", number=number)
-    return (
-        f'<button class="quiet round" type="button" data-do="dice" data-id="{number}" aria-label="{label}" '
-        f'title="{label}">{icon("dice")}</button>'
-    )
+    action = f'data-again="{number}"' if drawn else f'data-do="dice" data-id="{number}"'
+    return f'<button class="quiet round" type="button" {action} aria-label="{label}" title="{label}">{icon("dice")}</button>'
 
 
 def _word_about(visitor: Visitor, subject: Subject, choice: Choice, outcome: Outcome | None, t: Say) -> str:

@@ -17,6 +17,7 @@ from identigen.ui import session
 from identigen.ui.events import Desk, parse_operation, parse_subjects, picture_in, read_and_delete, repaint
 
 SIZE = (80, 120)
+EVENT = SimpleNamespace(_data={})
 
 
 def someone(number: int) -> Subject:
@@ -39,6 +40,9 @@ class SmallPipeline:
 
     def subject_at(self, photo, point, subjects) -> Subject | None:
         return someone(3) if point[0] > 60 else None
+
+    def subject_in(self, photo, box, subjects) -> Subject:
+        return someone(1) if box[2] < 30 else Subject(len(subjects) + 1, box, masks.rectangle(box, SIZE))
 
     def run(self, photo, subjects, plan, finished=()) -> Iterator[Step]:
         pixels, outcomes = photo.pixels.copy(), list(finished)
@@ -102,6 +106,25 @@ def test_a_click_on_nobody_adds_somebody_or_says_so(desk, request_, visitor):
     assert len(visitor.session.subjects) == 3
 
 
+def test_a_box_adds_who_is_in_it(desk, request_, visitor):
+    act(desk, request_, do="box", box=[80, 5, 110, 60])
+    assert visitor.session.subject(3).box == (80, 5, 110, 60)
+    assert visitor.session.chosen == (3,)
+    act(desk, request_, do="box", box=[1, 1, 25, 60])
+    assert visitor.session.chosen == (1, 3)
+    assert len(visitor.session.subjects) == 3
+
+
+def test_another_identity_of_one_person_leaves_the_others(desk, request_, visitor):
+    list(desk.run(EVENT, request_))
+    before = visitor.session.done
+    list(desk.run(SimpleNamespace(_data={"again": "2"}), request_))
+    after = visitor.session.done
+    assert after[0] == before[0]
+    assert after[1].seed != before[1].seed
+    assert not visitor.session.stale
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -112,6 +135,7 @@ def test_a_click_on_nobody_adds_somebody_or_says_so(desk, request_, visitor):
         {"do": "strength", "id": 1, "value": "nan"}, {"do": "region", "id": 1, "value": ["box"]},
         {"do": "extent", "id": 1, "value": "soul"}, {"do": "mask", "id": 1, "png": "file:///etc/passwd"},
         {"do": "mask", "id": 1, "png": "data:image/png;base64,????"}, {"do": "mask-file", "id": 1, "png": None},
+        {"do": "box", "box": [1, 2]}, {"do": "box", "box": [9, 9, 5, 5]}, {"do": "box", "box": [0, 0, 1e9, 5]},
         {"do": "open", "id": None}, {"do": "view"}, {"do": ["toggle"], "id": {}},
     ],
 )  # fmt: skip
@@ -171,12 +195,12 @@ def test_masks_survive_another_operation_and_a_run(desk, request_, visitor):
     act(desk, request_, do="grow", id=1)
     mask = visitor.session.choice(1).mask
     act(desk, request_, do="operation", id=1, value="layered")
-    list(desk.run(request_))
+    list(desk.run(EVENT, request_))
     assert visitor.session.choice(1).mask is mask
 
 
 def test_a_run_shows_progress_and_ends_with_a_result(desk, request_, visitor):
-    pages = list(desk.run(request_))
+    pages = list(desk.run(EVENT, request_))
     assert any("0 of 2 done" in page[3] for page in pages)
     assert any("1 of 2 done" in page[3] for page in pages)
     assert "2 people anonymised" in pages[-1][3]
@@ -186,19 +210,19 @@ def test_a_run_shows_progress_and_ends_with_a_result(desk, request_, visitor):
 
 
 def test_stop_keeps_who_is_finished_and_goes_on_from_there(desk, request_, visitor):
-    run = desk.run(request_)
+    run = desk.run(EVENT, request_)
     next(run), next(run)
     act(desk, request_, do="stop")
     last = list(run)[-1]
     assert "Stopped" in last[1]
     assert [edit.subject_id for edit in visitor.session.done] == [1]
     assert [edit.subject_id for edit in session.remaining(visitor.session)[0].edits] == [2]
-    list(desk.run(request_))
+    list(desk.run(EVENT, request_))
     assert [edit.subject_id for edit in visitor.session.done] == [1, 2]
 
 
 def test_leaving_stops_the_work(desk, request_, visitor):
-    run = desk.run(request_)
+    run = desk.run(EVENT, request_)
     next(run)
     desk.leave(request_)
     assert len(list(run)) <= 2
@@ -206,21 +230,21 @@ def test_leaving_stops_the_work(desk, request_, visitor):
 
 
 def test_closing_the_run_ends_it(desk, request_, visitor):
-    run = desk.run(request_)
+    run = desk.run(EVENT, request_)
     next(run)
     run.close()
     assert visitor.running is None
 
 
 def test_one_run_at_a_time(desk, request_, visitor):
-    run = desk.run(request_)
+    run = desk.run(EVENT, request_)
     next(run)
-    assert "still running" in next(desk.run(request_))[1]
+    assert "still running" in next(desk.run(EVENT, request_))[1]
     run.close()
 
 
 def test_a_result_of_the_photo_before_is_dropped(desk, request_, visitor):
-    run = desk.run(request_)
+    run = desk.run(EVENT, request_)
     next(run)
     visitor.session = session.begin(Photo(np.zeros((*SIZE, 3), np.uint8)), ())
     list(run)
@@ -248,7 +272,7 @@ def test_an_upload_is_shown_searched_and_deleted(desk, request_, tmp_path):
 
 def test_estimates_learn_from_what_was_measured(desk, request_, visitor):
     before = desk.house.seconds[Operation.FACE]
-    list(desk.run(request_))
+    list(desk.run(EVENT, request_))
     assert desk.house.seconds[Operation.FACE] < before
 
 
