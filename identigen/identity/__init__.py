@@ -1,0 +1,1 @@
+"""Who appears instead: the appearance codec and the prior over identities."""

@@ -31,7 +31,7 @@ Ints = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """The canonical layout: `canonical` `(468, 2)` in map pixels, `triangles` `(m, 3)`, `mirror` `(468,)` partner points."""
+    """The canonical layout: `canonical` `(468, 2)` in map pixels, `triangles` `(m, 3)`, `mirror` `(468,)` partners."""
 
     canonical: Floats
     triangles: Ints
@@ -56,9 +56,9 @@ class Mesh:
         marks = np.zeros((SIDE, SIDE), np.uint8)
         for ring, growth in ((RIGHT_EYE, 7), (LEFT_EYE, 7), (RIGHT_BROW, 5), (LEFT_BROW, 5), (LIPS_OUTSIDE, 6)):
             part = np.zeros_like(marks)
-            cv2.fillConvexPoly(part, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), 1)
-            marks |= cv2.dilate(part, disc(growth))
-        return (self.inside & (marks == 0)).astype(np.float32)
+            cv2.fillConvexPoly(part, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
+            marks = np.maximum(marks, cv2.dilate(part, disc(growth)).astype(np.uint8))
+        return np.asarray(self.inside & (marks == 0), np.float32)
 
     @cached_property
     def fringe_zone(self) -> npt.NDArray[np.bool_]:
@@ -66,7 +66,7 @@ class Mesh:
         y, x = np.mgrid[0:SIDE, 0:SIDE]
         brows = self.canonical[np.concatenate([RIGHT_BROW, LEFT_BROW]), 1].min()
         side = np.abs(x - (SIDE - 1) / 2) > 0.30 * SIDE
-        return self.inside & ((y < brows + 6) | side)
+        return np.asarray(self.inside & ((y < brows + 6) | side))
 
     def unwarp(self, pixels: npt.NDArray[Any], points: Floats, side: int = SIDE) -> Floats:
         """Look at the face `points` `(468+, 2+)` of a picture as a canonical map `(side, side, C) float32`."""
@@ -82,9 +82,8 @@ class Mesh:
         shrink = _span(points[:, :2]) / (_span(self.canonical) * side / SIDE)
         if shrink > 1.5:  # a large face read by single samples would alias
             pixels = cv2.GaussianBlur(pixels, (0, 0), 0.42 * shrink)
-        picture = np.ascontiguousarray(pixels, np.float32 if pixels.dtype != np.uint8 else np.uint8)
-        out = cv2.remap(picture, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(out, np.float32)
+        picture = np.ascontiguousarray(pixels, np.uint8 if pixels.dtype == np.uint8 else np.float32)
+        return remap(picture, source, cv2.INTER_LINEAR)
 
     def facing(self, points: Floats) -> Floats:
         """How squarely each map pixel was seen, `(SIDE, SIDE) float32`: 0 turned away or grazing, 1 well in view."""
@@ -100,7 +99,7 @@ class Mesh:
         return np.where(owner >= 0, seen, 0).astype(np.float32)
 
     def locate(self, points: Floats, window: Window) -> tuple[Floats, npt.NDArray[np.bool_]]:
-        """For each photo pixel of `window`: where it lies on the canonical map `(h, w, 2)`, and whether it is on the face.
+        """For each photo pixel of `window`: its place on the canonical map `(h, w, 2)`, and whether it is on the face.
 
         Painter's order, far triangles first, those turned away left out.
         """
@@ -161,10 +160,10 @@ def from_detail(detail: Floats, coarse: Floats) -> Floats:
 class Codec:
     """Detail and shape as whitened coefficients; all arrays come from `assets/models/`.
 
-    `detail_mean` `(half, 3)` even part; `detail_basis` `(k, half * 3)` orthonormal rows on the left half of the map, with
+    `detail_mean` `(half, 3)`; `detail_basis` `(k, half * 3)` orthonormal rows on the left half of the map, with
     `detail_scale` `(k,)` their spread in the data and `detail_parity` +1 (even) or -1 (odd). `shape_mean` `(468, 3)` of
-    unit size, `shape_basis` `(m, 468 * 3)`, `shape_scale` `(m,)`, `shape_parity`. `expected_error` `(SIDE, SIDE)` is the
-    typical residual of an unhidden face, the ruler by which occluders are found.
+    unit size, `shape_basis` `(m, 468 * 3)`, `shape_scale` `(m,)`, `shape_parity`. `expected_error` `(SIDE, SIDE)` is
+    the typical residual of an unhidden face, the ruler by which occluders are found.
     """
 
     mesh: Mesh
@@ -214,7 +213,7 @@ class Codec:
 
         The rest is filled with what the model expects there, and both are improved in turn.
         """
-        known = weight[..., None]
+        known = np.asarray(weight[..., None], np.float32)
         code = np.zeros((*detail.shape[:-3], len(self.detail_scale)), np.float32)
         for _ in range(rounds):
             code = self.project(detail * known + self.decode(code) * (1 - known))
@@ -240,6 +239,12 @@ class Codec:
     def decode_shape(self, code: Floats) -> Floats:
         """Offsets `(468, 3)` from `shape_mean`."""
         return np.asarray(((code * self.shape_scale) @ self.shape_basis).reshape(POINTS, 3), np.float32)
+
+
+def remap(picture: npt.NDArray[Any], places: Floats, method: int = cv2.INTER_CUBIC) -> Floats:
+    """Read a picture at `places` `(h, w, 2)`, beyond its border the nearest pixel."""
+    x, y = np.ascontiguousarray(places[..., 0]), np.ascontiguousarray(places[..., 1])
+    return np.asarray(cv2.remap(picture, x, y, method, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def load_codec() -> Codec:
@@ -276,7 +281,7 @@ def _fill(points: Floats, triangles: Ints, order: npt.NDArray[np.intp], size: tu
     canvas = np.full(size, -1, np.int32)
     corners = np.round(points[triangles] * 16).astype(np.int32)
     for index in order:
-        cv2.fillConvexPoly(canvas, corners[index], int(index), cv2.LINE_8, 4)
+        cv2.fillConvexPoly(canvas, corners[index], (int(index),), cv2.LINE_8, 4)
     return canvas
 
 
@@ -288,8 +293,8 @@ def _barycentric(places: Floats, corners: Floats) -> Floats:
     area = np.where(np.abs(area) < 1e-6, 1e-6, area)
     v = (ap[..., 0] * ac[..., 1] - ap[..., 1] * ac[..., 0]) / area
     w = (ab[..., 0] * ap[..., 1] - ab[..., 1] * ap[..., 0]) / area
-    weights = np.clip(np.stack([1 - v - w, v, w], -1), -0.5, 1.5)
-    return cast(Floats, weights.astype(np.float32))
+    weights = np.clip(np.stack([1 - v - w, v, w], -1), 0, 1)  # a sliver's pixel must not look far beyond its corners
+    return cast(Floats, (weights / weights.sum(-1, keepdims=True)).astype(np.float32))
 
 
 def _signed_area(corners: Floats) -> Floats:
@@ -312,42 +317,3 @@ def _dilate_map(source: Floats, inside: npt.NDArray[np.bool_]) -> Floats:
         out[fresh] = mean[fresh]
         known |= fresh
     return out
-
-
-def hair_over_skin(mesh: Mesh, texture: Floats, seen: Floats) -> npt.NDArray[np.bool_]:
-    """Where hair, a hat or a scarf lies over the upper face `(SIDE, SIDE)`: unlike the skin, and reaching the rim.
-
-    The skin's light is modelled as a smooth surface fitted robustly to forehead, cheeks and nose.
-    """
-    small = SIDE // 3
-    log = np.log(cv2.resize(texture, (small, small), interpolation=cv2.INTER_AREA) + FLOOR)
-    tone = np.stack([log.mean(-1), log[..., 0] - log[..., 1], log[..., 2] - log[..., 1]], -1)
-    trusted = cv2.resize(seen, (small, small), interpolation=cv2.INTER_AREA) > 0.6
-    y, x = np.mgrid[-1 : 1 : small * 1j, -1 : 1 : small * 1j]
-    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], -1)
-    skin = trusted & (cv2.resize(mesh.skin, (small, small), interpolation=cv2.INTER_AREA) > 0.5)
-    if skin.sum() < 60:
-        return np.zeros((SIDE, SIDE), bool)
-    weight = np.ones(int(skin.sum()))
-    fit = np.zeros((6, 3))
-    for _ in range(8):
-        pull = terms[skin] * weight[:, None]
-        fit = np.linalg.solve(pull.T @ terms[skin] + 0.02 * len(weight) * np.diag([0, 0.2, 0.2, 1, 1, 1]), pull.T @ tone[skin])
-        rest = _difference(tone[skin] - terms[skin] @ fit)
-        weight = 1 / (1 + (rest / max(float(np.median(rest)), 0.3)) ** 4)
-    unlike = _difference(tone - terms @ fit)
-    unlike = cv2.GaussianBlur(unlike.astype(np.float32), (0, 0), 0.8)
-    flag = ((unlike > 1.0) & trusted).astype(np.uint8)
-    flag &= (cv2.resize(mesh.fringe_zone.astype(np.uint8), (small, small)) > 0).astype(np.uint8)
-    flag = cv2.morphologyEx(flag, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(flag)
-    rim = cv2.erode(cv2.resize(mesh.inside.astype(np.uint8), (small, small)), np.ones((5, 5), np.uint8)) == 0
-    touching = [k for k in range(1, len(stats)) if stats[k, cv2.CC_STAT_AREA] > 8 and (rim & (labels == k)).any()]
-    found = np.isin(labels, touching).astype(np.float32)
-    return np.asarray(cv2.resize(cv2.dilate(found, np.ones((3, 3))), (SIDE, SIDE)) > 0.5)
-
-
-def _difference(tone: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """How unlike the expected skin a tone is, 1 = at the limit: darker counts more than brighter, colour most."""
-    light, red, blue = tone[..., 0], tone[..., 1], tone[..., 2]
-    return np.sqrt((np.where(light < 0, light / 0.42, light / 0.7)) ** 2 + (red / 0.22) ** 2 + (blue / 0.3) ** 2)

@@ -1,4 +1,4 @@
-"""What must stay of a face, as one vector: light, skin tone, pose, expression, relief, and who it seems to be from afar.
+"""What must stay of a face, as one vector: light, skin tone, pose, expression, relief, apparent age and the like.
 
 Every condition is even or odd under mirroring, so that the mirror image of a training face is a training face too.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
 
 from identigen.identity.appearance import FLOOR, Mesh
-from identigen.landmarks import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
+from identigen.landmarks import BROWS, EYES
 from identigen.models import asset, borrow
 from identigen.types import Floats
 
@@ -35,6 +36,19 @@ NAMES = (
     "beard",
     *(f"kin_{i}" for i in range(4)),
 )
+# How vaguely the prior is told each condition, in units of its spread. Told exactly, twenty-five numbers name one face
+# of the training set, and the prior would learn that face by heart instead of everybody who could be meant.
+_VAGUENESS = {"light": 0.35, "yaw": 0.2, "pitch": 0.3, "mouth": 0.25, "eyes": 0.25, "brows": 0.3, "relief": 0.2}
+_VAGUENESS |= {
+    "lightness": 0.2,
+    "redness": 0.2,
+    "blueness": 0.2,
+    "age": 0.25,
+    "femininity": 0.2,
+    "beard": 0.3,
+    "kin": 0.8,
+}
+VAGUENESS = np.array([_VAGUENESS.get(name, _VAGUENESS.get(name.split("_")[0])) for name in NAMES], np.float32)
 PARITY = np.array([-1.0 if name.startswith("light_odd") or name == "yaw" else 1.0 for name in NAMES], np.float32)
 
 
@@ -44,6 +58,8 @@ class Conditions:
 
     `light_even` `(5, 64)` and `light_odd` `(4, 64)`: directions of the 8 x 8 log light. `axes` `(3 + 4, 128)` and
     `axes_bias`: age, femininity, beard and broad kinship along the recogniser's embedding. `mean`, `scale` whiten.
+    `likeness` `(128, d)` foretells the embedding from a latent, up to a shift; `middle` `(c + 1, d)`
+    foretells the mean latent from a whitened condition and 1.
     """
 
     light_even: Floats
@@ -52,6 +68,8 @@ class Conditions:
     axes_bias: Floats
     mean: Floats
     scale: Floats
+    likeness: Floats
+    middle: Floats
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -63,17 +81,16 @@ class Conditions:
         grey = light.mean(-1)
         level = float(grey.mean())
         flat = (grey - level).ravel()
-        return np.concatenate(
-            [
-                self.light_even @ flat,
-                self.light_odd @ flat,
-                [level, float((light[..., 0] - light[..., 1]).mean()), float((light[..., 2] - light[..., 1]).mean())],
-                pose,
-                expression(shape),
-                [relief],
-                self.axes @ embedding + self.axes_bias,
-            ]
-        ).astype(np.float32)
+        parts: list[Any] = [
+            self.light_even @ flat,
+            self.light_odd @ flat,
+            [level, float((light[..., 0] - light[..., 1]).mean()), float((light[..., 2] - light[..., 1]).mean())],
+            pose,
+            expression(shape),
+            [relief],
+            self.axes @ embedding + self.axes_bias,
+        ]
+        return np.asarray(np.concatenate(parts), np.float32)
 
     def whiten(self, raw: Floats) -> Floats:
         """Zero mean, unit spread over the training faces, cut at three so that nothing asks for the unheard-of."""
@@ -101,7 +118,7 @@ def light_cells(coarse: Floats) -> Floats:
 def expression(shape: Floats) -> Floats:
     """Opening and width of the mouth, opening of the eyes, raising of the brows, of aligned points of unit size."""
     lids = shape[[159, 386]] - shape[[145, 374]]
-    brows = shape[np.concatenate([RIGHT_BROW, LEFT_BROW])].mean(0) - shape[np.concatenate([RIGHT_EYE, LEFT_EYE])].mean(0)
+    brows = shape[BROWS].mean(0) - shape[EYES].mean(0)
     return np.array(
         [
             np.linalg.norm(shape[13] - shape[14]),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import POINTS, Codec, coarse_light, hair_over_skin, to_detail
+from identigen.identity.appearance import POINTS, Codec, coarse_light, to_detail
 from identigen.identity.conditions import Conditions, light_cells, relief
+from identigen.identity.occluders import Glasses, find_glasses, hair_over_skin
 from identigen.landmarks import head_pose
 from identigen.types import Floats, Pixels
 
@@ -18,8 +19,9 @@ class Portrait:
     """One face as the model sees it.
 
     `points` `(478, 3)` in photo pixels. On the canonical map: `coarse` light, `seen` in 0..1, `hidden` (hair or cloth
-    lies over it). `code` and `shape_code` place the face among all faces; `aligned` `(468, 3)` is its shape, with
-    `turn`, `scale`, `centre` leading back to the photo. `condition` is what a new identity has to agree with.
+    or glasses lie over it), `expected` (the codec's own
+    rendering of `detail`). `code` and `shape_code` place the face among all faces; `aligned` `(468, 3)` is its shape,
+    with `turn`, `scale`, `centre` leading back to the photo. `condition` is what a new identity has to agree with.
     """
 
     points: Floats
@@ -27,6 +29,8 @@ class Portrait:
     detail: Floats
     seen: Floats
     hidden: npt.NDArray[np.bool_]
+    glasses: Glasses
+    expected: Floats
     code: Floats
     shape_code: Floats
     aligned: Floats
@@ -50,6 +54,14 @@ def read_portrait(codec: Codec, conditions: Conditions, pixels: Pixels, points: 
     seen = np.asarray(facing * ~hidden, np.float32)
     coarse = coarse_light(texture, seen)
     detail = np.clip(to_detail(texture, coarse), -1, 3)
+    code = codec.encode(detail, seen)
+    glasses, worn = find_glasses(codec, detail, codec.decode(code), coarse, seen)
+    if glasses != "none":
+        hidden = hidden | worn
+        seen = np.asarray(facing * ~hidden, np.float32)
+        coarse = coarse_light(texture, seen)
+        detail = np.clip(to_detail(texture, coarse), -1, 3)
+        code = codec.encode(detail, seen)
     aligned, turn, scale, centre = mesh.align(points[:POINTS], codec.shape_mean)
     pose = head_pose(points)
     raw = conditions.raw(light_cells(coarse), aligned, (pose.yaw, pose.pitch), relief(mesh, detail, seen), embedding)
@@ -59,7 +71,9 @@ def read_portrait(codec: Codec, conditions: Conditions, pixels: Pixels, points: 
         detail=detail,
         seen=seen,
         hidden=hidden,
-        code=codec.encode(detail, seen),
+        glasses=glasses,
+        expected=codec.decode(code),
+        code=code,
         shape_code=codec.encode_shape(aligned),
         aligned=aligned,
         turn=turn,

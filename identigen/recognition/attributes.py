@@ -86,7 +86,7 @@ def skin_tone(pixels: Pixels, points: Floats) -> float:
     part = np.ascontiguousarray(pixels[lo[1] : hi[1], lo[0] : hi[0]])
     mask = np.zeros(part.shape[:2], np.uint8)
     for hull in _CHEEKS:
-        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[hull, :2] - lo).astype(np.int32)), 1)
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[hull, :2] - lo).astype(np.int32)), (1,))
     lab = cv2.cvtColor(part.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     skin = lab[mask > 0] if mask.any() else lab.reshape(-1, 3)
     lightness, _, yellow = np.median(skin, axis=0)

@@ -8,15 +8,19 @@ import numpy as np
 
 from identigen.errors import EngineError
 from identigen.identity.appearance import Codec, load_codec
-from identigen.identity.conditions import Conditions, load_conditions
+from identigen.identity.conditions import VAGUENESS, Conditions, load_conditions
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior, noise, sample
-from identigen.landmarks import find_landmarks
+from identigen.landmarks import EYES, find_landmarks
 from identigen.recognition import default_recogniser
-from identigen.synthesis.rendering import draw
+from identigen.synthesis.rendering import draw, prepare
 from identigen.types import Candidate, Edit, Face, Floats, Operation, Pixels, Subject
 
-CROWD = 12  # further identities sampled beside the asked ones: their mean is "anybody under these conditions"
+TEMPERATURE = 0.9  # of the noise: a little less than the data's own spread keeps rare oddities out
+REPULSION = 1.2  # distance from the middle on the far side, in the source's own, at full strength
+AWAY = (0.15, 0.45)
+STIFFNESS = 1e-3
+LOOSE = 0.8
 
 
 class Embedded:
@@ -24,7 +28,7 @@ class Embedded:
 
     name = "embedded"
     operations = frozenset({Operation.FACE})
-    models = ("identigen-appearance", "mediapipe-face-mesh", "dlib-resnet")
+    models: tuple[str, ...] = ("identigen-appearance", "mediapipe-face-mesh", "dlib-resnet")
 
     def propose(self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int]) -> Iterator[Candidate]:
         """Yield one candidate for each seed; all identities are sampled at once, each is drawn when asked for."""
@@ -34,47 +38,59 @@ class Embedded:
         assert face.landmarks is not None
         portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding)
         condition = override(conditions, portrait.raw_condition, edit.attributes)
-        identities = imagine(codec, portrait, condition, seeds, edit.strength)
+        identities = imagine(conditions, portrait, condition, seeds, edit.strength)
+        canvas = prepare(codec, portrait, pixels)
+        k = len(codec.detail_scale)
         for seed, identity in zip(seeds, identities, strict=True):
-            k = len(codec.detail_scale)
             shape = new_shape(codec, portrait, identity[k:], edit.strength)
-            drawing = draw(codec, portrait, pixels, codec.decode(identity[:k]), shape, seed)
+            drawing = draw(codec, portrait, canvas, pixels, codec.decode(identity[:k]), shape)
             yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
 
 
-def imagine(codec: Codec, portrait: Portrait, condition: Floats, seeds: Sequence[int], strength: float) -> Floats:
-    """Identities `(n, d)` under the portrait's condition, pushed to the far side of everybody from the portrait itself.
+def imagine(
+    conditions: Conditions, portrait: Portrait, condition: Floats, seeds: Sequence[int], strength: float
+) -> Floats:
+    """Identities `(n, d)` under the portrait's condition, each led away from the portrait's own.
 
-    "Everybody" is the mean of a fixed crowd under the same condition, so what the condition says stays untouched and
-    only what is personal is turned round.
+    "Away" is measured where it counts: in the recogniser's embedding as foretold from the latent, from the mean of
+    everybody under the same condition. So what the condition says stays, and only what is personal is turned round.
     """
-    k = len(codec.detail_scale)
     own = np.concatenate([portrait.code, portrait.shape_code])
-    crowd_seeds = [2**31 + i for i in range(CROWD)]
-    everyone = sample(load_prior(), noise([*seeds, *crowd_seeds], len(own)), condition)
-    middle = everyone[len(seeds) :].mean(0)
-    out = everyone[: len(seeds)].copy()
-    for part in (slice(0, k), slice(k, None)):
-        away = own[part] - middle[part]
-        length = float(np.linalg.norm(away))
-        if length < 1e-6:
-            continue
-        away = away / length
-        along = (out[:, part] - middle[part]) @ away
-        wanted = np.minimum(along, -0.8 * strength * length)
-        out[:, part] += (wanted - along)[:, None] * away
-    return out
+    middle = np.append(condition, 1).astype(np.float32) @ conditions.middle
+    likeness = conditions.likeness
+    away = likeness @ (own - middle)
+    length = float(np.linalg.norm(away))
+    away /= max(length, 1e-6)
+    step = np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), away) @ likeness
+    step /= float(away @ likeness @ step)
+    target = -REPULSION * strength * float(np.clip(length, *AWAY))
+
+    def lead_away(heading: Floats) -> Floats:
+        along = (heading - middle) @ likeness.T @ away
+        return np.asarray(np.minimum(target - along, 0)[:, None] * step, np.float32)
+
+    start = TEMPERATURE * noise(seeds, len(own))
+    told = np.array([_loosened(conditions, condition, seed) for seed in seeds])
+    return sample(load_prior(), start, told, steer=lead_away)
+
+
+def _loosened(conditions: Conditions, condition: Floats, seed: int) -> Floats:
+    """The condition as one of many people could meet it: kinship, which is told vaguely, differs from seed to seed."""
+    wobble = np.random.default_rng([seed, 1]).standard_normal(len(condition))
+    return np.asarray(condition + LOOSE * VAGUENESS * wobble, np.float32)
 
 
 def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -> Floats:
     """The portrait's points `(468, 3)` with the new identity's build and the photo's expression."""
-    gain = 0.4 + 0.4 * strength
+    gain = 0.7 + 0.6 * strength
     shape = portrait.aligned + gain * codec.decode_shape(code - portrait.shape_code)
+    if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
+        shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
     return _keep_expression(portrait.aligned, shape)
 
 
 def override(conditions: Conditions, raw: Floats, attributes: Mapping[str, str]) -> Floats:
-    """The whitened condition, with what the user asked for put in its place; raise `EngineError` for what is unknown."""
+    """The whitened condition, with what the user asked for put in; raise `EngineError` for what is unknown."""
     changed = np.array(raw)
     for name, wish in attributes.items():
         table = OVERRIDES.get(name)
@@ -96,6 +112,12 @@ OVERRIDES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "gender": {"feminine": {"femininity": 1.0}, "masculine": {"femininity": -1.0}},
     "beard": {"none": {"beard": 0.0}, "some": {"beard": 1.0}, "full": {"beard": 2.0}},
 }
+
+
+def _below_glasses(codec: Codec) -> Floats:
+    """Freedom `(468,)` of each point under a pair of glasses: none near the eyes, all of it at mouth and chin."""
+    height = codec.mesh.canonical[:, 1]
+    return np.asarray(np.clip((height - height[EYES].mean() - 15) / 40, 0.1, 1), np.float32)
 
 
 def _keep_expression(old: Floats, new: Floats) -> Floats:

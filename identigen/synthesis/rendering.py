@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail
+from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, remap, to_detail
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE, face_box
 from identigen.types import Floats, Pixels, Window
 
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
+MAX_SIDE = 640
 RIM = 12.0  # canonical pixels over which the new skin fades into the old
 
 _NOSE = np.array([1, 2, 4, 5, 6, 168, 195, 197, 48, 64, 98, 278, 294, 327])
@@ -27,6 +28,22 @@ _ANCHORS = np.unique(
         [OVAL, RIGHT_EYE, LEFT_EYE, LIPS_INSIDE[::2], LIPS_OUTSIDE[::2], RIGHT_BROW, LEFT_BROW, _NOSE, _CHEEKS]
     )
 )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Canvas:
+    """What all candidates of one face share, on canonical maps of `side` pixels a edge (about the photo's own scale).
+
+    `coarse` is the photo's light, `fine` its skin's relief and grain (mirrored: the level stays, the pattern goes),
+    `opacity` says where new skin may show, `sharpness` is the energy of detail that the photo's focus allows.
+    """
+
+    window: Window
+    side: int
+    coarse: Floats
+    fine: Floats
+    opacity: Floats
+    sharpness: float
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -47,21 +64,78 @@ def working_window(points: Floats, photo_size: tuple[int, int]) -> Window:
     return Window(left, top, max(left, right), max(top, bottom))
 
 
-def draw(codec: Codec, portrait: Portrait, pixels: Pixels, detail: Floats, shape: Floats, seed: int) -> Drawing:
+def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
+    """Measure once what every candidate for this face needs."""
+    side = int(np.clip(1.15 * _face_size(portrait.points), 40, MAX_SIDE))
+    coarse = _resized(portrait.coarse, side)
+    texture = codec.mesh.unwarp(pixels, portrait.points, side)
+    rest = to_detail(texture, coarse) - _resized(portrait.expected, side)
+    return Canvas(
+        window=working_window(portrait.points, (pixels.shape[0], pixels.shape[1])),
+        side=side,
+        coarse=coarse,
+        fine=_fine_relief(rest, _resized(codec.mesh.skin * portrait.seen * ~portrait.hidden, side)),
+        opacity=_opacity(codec, portrait),
+        sharpness=_sharpness(portrait.detail, portrait.seen),
+    )
+
+
+def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detail: Floats, shape: Floats) -> Drawing:
     """Draw the new `detail` map and aligned `shape` `(468, 3)` over the portrait's face."""
-    window = working_window(portrait.points, (pixels.shape[0], pixels.shape[1]))
-    old = portrait.points
+    old, window = portrait.points, canvas.window
     new = np.concatenate([portrait.to_photo(shape), old[POINTS:]])
     new[POINTS:, :2] += _eye_shift(old, new)
     bent = _bend(pixels, old, new, window)
     place, on_face = codec.mesh.locate(new, window)
-    place[~on_face] = -1e3
-    skin = _look_up(from_detail(detail, portrait.coarse), place)
-    opacity = _look_up(_opacity(codec, portrait), place, border=0.0) * on_face
-    opacity *= 1 - _openings(new, window)
-    skin = _match_grain(skin, bent, opacity, seed)
-    blended = bent + (np.clip(skin, 0, 255) - bent) * opacity[..., None]
-    return Drawing(window, blended.astype(np.float32), _taper(window, pixels.shape[:2]))
+    focused = _focus(detail, portrait.seen, canvas.sharpness)
+    skin = from_detail(_resized(focused, canvas.side) + canvas.fine, canvas.coarse)
+    shown = _look_up(skin, place)
+    opacity = np.clip(_look_up(canvas.opacity, place), 0, 1) * on_face * (1 - _openings(new, window))
+    blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
+    return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04))
+
+
+def _fine_relief(rest: Floats, trust: Floats) -> Floats:
+    """The photo's fine detail that no identity explains, taken from the other side of the face.
+
+    Pores, grain, freckles and small wrinkles keep their density and size; a pattern that could be recognised does not
+    stay in its place. Broad differences and single strong marks are left behind.
+    """
+    side = len(rest)
+    sigma = 3.0 * side / SIDE
+    mass = cv2.GaussianBlur(trust, (0, 0), sigma) + 1e-3
+    broad = cv2.GaussianBlur(rest * trust[..., None], (0, 0), sigma) / mass[..., None]
+    fine = rest - broad
+    known = trust > 0.5
+    limit = 3.0 * float(np.sqrt((fine[known] ** 2).mean())) if known.any() else 0.0
+    fine = np.clip(fine, -limit, limit) * (trust * trust[:, ::-1])[..., None]
+    return np.ascontiguousarray(fine[:, ::-1], np.float32)
+
+
+def _sharpness(detail: Floats, seen: Floats) -> float:
+    """Energy of the finest band of a map where it is seen."""
+    grey = detail.mean(-1)
+    band = cv2.GaussianBlur(grey, (0, 0), 0.7) - cv2.GaussianBlur(grey, (0, 0), 2.0)
+    return float(np.sqrt((band**2 * seen).sum() / max(float(seen.sum()), 1.0)))
+
+
+def _focus(detail: Floats, seen: Floats, sharpness: float) -> Floats:
+    """Blur a map until it is no sharper than the photo it goes into."""
+    for sigma in (0.0, 0.6, 0.9, 1.3, 1.8, 2.5, 3.5):
+        out = np.asarray(cv2.GaussianBlur(detail, (0, 0), sigma), np.float32) if sigma else detail
+        if _sharpness(out, seen) <= 1.1 * sharpness:
+            break
+    return out
+
+
+def _face_size(points: Floats) -> float:
+    x1, y1, x2, y2 = face_box(points)
+    return float(np.sqrt((x2 - x1) * (y2 - y1)))
+
+
+def _resized(canonical: Floats, side: int) -> Floats:
+    method = cv2.INTER_AREA if side < SIDE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(canonical, (side, side), interpolation=method), np.float32)
 
 
 def _eye_shift(old: Floats, new: Floats) -> Floats:
@@ -85,15 +159,14 @@ def _bend(pixels: Pixels, old: Floats, new: Floats, window: Window) -> Floats:
     grid_x, grid_y = (np.linspace(0, s - 1, 48) for s in size)
     places = np.stack(np.meshgrid(grid_x, grid_y), -1).reshape(-1, 2) / size.max()
     field = _thin_plate(centres, values, places).reshape(48, 48, 2).astype(np.float32)
-    field = cv2.resize(field, (window.width, window.height), interpolation=cv2.INTER_CUBIC)
+    field = np.asarray(cv2.resize(field, (window.width, window.height), interpolation=cv2.INTER_CUBIC), np.float32)
     field *= _ramp(window, 0.06)[..., None]
     y, x = np.mgrid[0 : window.height, 0 : window.width].astype(np.float32)
     pad = max(8, round(0.15 * max(window.width, window.height)))
-    around = Window.around(window.box, *pixels.shape[:2], margin=pad)
+    around = Window.around(window.box, pixels.shape[0], pixels.shape[1], margin=pad)
     picture = np.ascontiguousarray(pixels[around.slices])
-    x += field[..., 0] + (window.left - around.left)
-    y += field[..., 1] + (window.top - around.top)
-    return np.asarray(cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    start = np.array([window.left - around.left, window.top - around.top], np.float32)
+    return remap(picture, np.stack([x, y], -1) + field + start)
 
 
 def _thin_plate(centres: Floats, values: Floats, places: Floats) -> Floats:
@@ -114,10 +187,10 @@ def _thin_plate(centres: Floats, values: Floats, places: Floats) -> Floats:
     )
 
 
-def _look_up(canonical: Floats, place: Floats, border: float | None = None) -> Floats:
-    """Read a canonical map at `place` `(h, w, 2)`."""
-    mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
-    return np.asarray(cv2.remap(canonical, place, None, cv2.INTER_CUBIC, borderMode=mode), np.float32)
+def _look_up(canonical: Floats, place: Floats) -> Floats:
+    """Read a canonical map at `place` `(h, w, 2)`, given in pixels of a map of the standard size."""
+    scale = len(canonical) / SIDE
+    return remap(canonical, (place + np.float32(0.5)) * np.float32(scale) - np.float32(0.5))
 
 
 def _opacity(codec: Codec, portrait: Portrait) -> Floats:
@@ -133,28 +206,12 @@ def _opacity(codec: Codec, portrait: Portrait) -> Floats:
 def _openings(points: Floats, window: Window) -> Floats:
     """Coverage `(h, w)` of what the photo keeps inside eyes and mouth."""
     out = np.zeros((window.height, window.width), np.float32)
-    face = float(np.sqrt((face_box(points)[2] - face_box(points)[0]) * (face_box(points)[3] - face_box(points)[1])))
     for ring in (RIGHT_EYE, LEFT_EYE, LIPS_INSIDE):
         part = np.zeros((window.height, window.width), np.uint8)
         corners = points[ring, :2] - [window.left, window.top]
-        cv2.fillPoly(part, [np.round(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        cv2.fillPoly(part, [np.round(corners * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
         out = np.maximum(out, part.astype(np.float32) / 255)
-    return np.asarray(cv2.GaussianBlur(out, (0, 0), max(0.5, face * 0.006)), np.float32)
-
-
-def _match_grain(skin: Floats, bent: Floats, opacity: Floats, seed: int) -> Floats:
-    """Add the grain that the photo's own face has and the drawn one lacks."""
-    inside = opacity > 0.9
-    if inside.sum() < 50:
-        return skin
-    missing = []
-    for picture, sign in ((bent, 1.0), (skin, -1.0)):
-        fine = picture - cv2.GaussianBlur(picture, (0, 0), 1.0)
-        missing.append(sign * (1.4826 * np.median(np.abs(fine[inside]), axis=0)) ** 2)
-    sigma = np.sqrt(np.maximum(sum(missing), 0)) * 1.5
-    grain = np.random.default_rng(seed).standard_normal(skin.shape[:2]).astype(np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), 0.5)
-    return np.asarray(skin + grain[..., None] / max(float(grain.std()), 1e-6) * np.minimum(sigma, 2.5), np.float32)
+    return np.asarray(cv2.GaussianBlur(out, (0, 0), max(0.5, 0.006 * _face_size(points))), np.float32)
 
 
 def _ramp(window: Window, share: float) -> Floats:
@@ -163,9 +220,3 @@ def _ramp(window: Window, share: float) -> Floats:
     columns = np.minimum(np.arange(window.width), np.arange(window.width)[::-1]) / max(1.0, share * window.width)
     ramp = np.clip(np.minimum(rows[:, None], columns[None]), 0, 1)
     return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
-
-
-def _taper(window: Window, photo_size: tuple[int, ...]) -> Floats:
-    """Coverage of the bent surroundings: whole inside, gone at the rim (where nothing was bent anyway)."""
-    del photo_size
-    return _ramp(window, 0.04)

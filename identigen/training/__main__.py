@@ -17,7 +17,7 @@ import numpy as np
 from identigen.errors import IdentiGenError
 from identigen.identity.appearance import SIDE, Codec
 from identigen.landmarks import head_pose
-from identigen.training.axes import fit_axes, fit_kin, glasses_score
+from identigen.training.axes import fit_axes, fit_kin, fit_likeness, glasses_score
 from identigen.training.codec import (
     DETAIL_COMPONENTS,
     MAX_YAW,
@@ -68,7 +68,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     maps = _stored_maps(work, lambda: unwrap(mesh, faces))
     usable = choose(faces, maps, glasses_score(faces, labels, maps), mesh.inside)
     learn = np.flatnonzero(usable & ~faces.held_out)
-    print(f"{faces.listed} listed, {len(faces.files)} kept, {int(usable.sum())} usable, {len(learn)} to learn from", flush=True)
+    print(f"{faces.listed} listed, {len(faces.files)} kept, {usable.sum()} usable, {len(learn)} to learn", flush=True)
     detail_mean, basis, scale, parity = fit_detail(mesh, maps, DETAIL_COMPONENTS, 2, learn)
     shape_basis, shape_scale, shape_parity = fit_shape(mesh, mean, faces.landmarks[learn], SHAPE_COMPONENTS)
     codec = Codec(
@@ -78,9 +78,10 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     codec = replace(codec, expected_error=typical_error(codec, maps, learn[::10]))
     axes, quality = fit_axes(faces, labels)
     rows = np.flatnonzero(usable)
-    conditions, raw = fit_conditions(codec, faces, maps, axes, fit_kin(faces, axes), rows)
-    everything = Latents(rows, encode_faces(codec, faces, maps, rows), np.array([conditions.whiten(r) for r in raw]))
-    held = faces.held_out[rows]
+    codes, held = encode_faces(codec, faces, maps, rows), faces.held_out[rows]
+    likeness, explained = fit_likeness(codes[~held], faces.embeddings[rows[~held]])
+    conditions, raw = fit_conditions(codec, faces, maps, axes, fit_kin(faces, axes), likeness, codes, rows)
+    everything = Latents(rows, codes, np.array([conditions.whiten(r) for r in raw]))
     signs = np.concatenate([parity, shape_parity])
     taught = _subset(everything, ~held).mirrored(signs)
     kept_back = _subset(everything, held).mirrored(signs)
@@ -89,7 +90,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     sizes = export(out, codec, conditions, axes, trained.network)
     figures = {
         "faces": {"listed": faces.listed, "kept": len(faces.files), "usable": int(usable.sum()), "taught": len(learn)},
-        "axes": asdict(quality),
+        "axes": asdict(quality) | {"likeness_explained": explained},
         "history": trained.history,
         "bytes": sizes,
         "seconds": round(time.time() - started),

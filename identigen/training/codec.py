@@ -14,10 +14,10 @@ from identigen.identity.appearance import (
     Codec,
     Mesh,
     coarse_light,
-    hair_over_skin,
     to_detail,
 )
-from identigen.landmarks import EYES, LIPS_INSIDE, LIPS_OUTSIDE, OVAL
+from identigen.identity.occluders import hair_over_skin
+from identigen.landmarks import EYES, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, head_pose
 from identigen.training.data import Faces
 from identigen.types import Floats
 
@@ -143,8 +143,8 @@ def typical_error(codec: Codec, maps: Maps, rows: npt.NDArray[np.intp]) -> Float
 
 
 def _principal(rows: Floats, components: int, rounds: int = 2) -> tuple[Floats, Floats]:
-    """Leading directions `(k, d)` and variances of centred `rows`, by randomised subspace iteration (Halko et al. 2011)."""
-    width = min(components + 16, min(rows.shape))
+    """Leading directions `(k, d)` and variances of centred `rows` (randomised iteration, Halko et al. 2011)."""
+    width = min(components + 16, *rows.shape)
     span = np.random.default_rng(0).standard_normal((len(rows), width)).astype(np.float32)
     for _ in range(rounds + 1):
         span = np.linalg.qr(rows.T @ span)[0]
@@ -167,10 +167,8 @@ def _join(
 
 def _upright(mean: Floats) -> Floats:
     """Turn a shape so that its two halves mirror each other in x."""
-    from identigen.landmarks import head_pose
-
     pose = head_pose(np.concatenate([mean, mean[:10]]).astype(np.float32))
     yaw, roll = np.radians(pose.yaw), np.radians(pose.roll)
     turn_z = np.array([[np.cos(roll), np.sin(roll), 0], [-np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
     turn_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    return (mean @ turn_z.T @ turn_y.T).astype(np.float32)
+    return np.asarray(mean @ turn_z.T @ turn_y.T, np.float32)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from identigen.errors import InputError
 from identigen.landmarks import face_box, find_landmarks
 from identigen.recognition import default_recogniser
-from identigen.types import Box, Face, Floats, Pixels
+from identigen.types import Bools, Box, Face, Floats, Pixels
 
 ALIGNED_BOX: Box = (60.0, 70.0, 196.0, 236.0)  # where an FFHQ-aligned picture of 256 px has its face
 DUPLICATE_DISTANCE = 0.25
@@ -28,7 +28,7 @@ class Faces:
     files: tuple[str, ...]
     landmarks: Floats
     embeddings: Floats
-    held_out: npt.NDArray[np.bool_]
+    held_out: Bools
     listed: int
 
     def pixels(self, index: int) -> Pixels:
@@ -37,7 +37,7 @@ class Faces:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a person saw in a face: apparent age in years, gender presentation, glasses, beard (0 none, 1 some, 2 full)."""
+    """What was seen in a face: apparent age in years, gender presentation, glasses, beard (0 none, 1 some, 2 full)."""
 
     age: float
     feminine: bool
@@ -98,7 +98,7 @@ def _listed(folder: Path) -> list[str]:
         names = [row["file"] for row in csv.DictReader(stream)]
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise InputError(f"{len(missing)} faces of {index} are missing, the first is {missing[0]}; get the folder again.")
+        raise InputError(f"{len(missing)} faces of {index} are missing, first {missing[0]}; get the folder again.")
     return names
 
 

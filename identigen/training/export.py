@@ -28,7 +28,8 @@ def export(folder: Path, codec: Codec, conditions: Conditions, axes: Axes, netwo
     exact = ("detail_mean", "detail_scale", "detail_parity", "shape_mean", "shape_scale", "shape_parity")
     small |= {name: getattr(codec, name).astype(np.float32) for name in exact}
     mesh = codec.mesh
-    small |= {"canonical": mesh.canonical, "triangles": mesh.triangles.astype(np.int16), "mirror": mesh.mirror.astype(np.int16)}
+    small |= {"canonical": mesh.canonical, "triangles": mesh.triangles.astype(np.int16)}
+    small |= {"mirror": mesh.mirror.astype(np.int16)}
     save_file({name: np.ascontiguousarray(array) for name, array in small.items()}, folder / "appearance.safetensors")
     read = {field.name: np.ascontiguousarray(getattr(conditions, field.name)) for field in fields(Conditions)}
     save_file(read, folder / "conditions.safetensors")

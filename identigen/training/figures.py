@@ -57,7 +57,7 @@ def plot_history(history: tuple[tuple[int, float, float], ...]) -> Pixels:
 
 def _nearest(codes: Floats, others: Floats) -> Floats:
     squares = (codes**2).sum(1)[:, None] + (others**2).sum(1)[None] - 2 * codes @ others.T
-    return np.sqrt(np.maximum(squares.min(1), 0))
+    return np.asarray(np.sqrt(np.maximum(squares.min(1), 0)), np.float32)
 
 
 def _sheet(codec: Codec, codes: Floats) -> Pixels:

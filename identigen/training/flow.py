@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from identigen.identity.conditions import VAGUENESS
 from identigen.identity.prior import Velocity
 from identigen.types import Floats
 
 BATCH = 256
 WITHHELD = 0.12
-JITTER = 0.08  # 2,000 faces are few: a little noise on latents and conditions keeps the flow from learning them by heart
+JITTER = 0.15  # 2,000 faces are few: a little noise keeps the flow from learning them by heart
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +28,19 @@ class Trained:
 
 
 def train(
-    latents: Floats, conditions: Floats, weights: Floats, held_latents: Floats, held_conditions: Floats, steps: int, seed: int
+    latents: Floats,
+    conditions: Floats,
+    weights: Floats,
+    held_latents: Floats,
+    held_conditions: Floats,
+    steps: int,
+    seed: int,
 ) -> Trained:
     """Fit the velocity field on `(n, d)` latents under `(n, c)` conditions, rows drawn with `weights` `(n,)`."""
     torch.manual_seed(seed)
     x, c = torch.from_numpy(latents), torch.from_numpy(conditions)
     held_x, held_c = torch.from_numpy(held_latents), torch.from_numpy(held_conditions)
+    vague = torch.from_numpy(VAGUENESS)
     odds = torch.from_numpy(weights / weights.sum())
     network = Velocity(x.shape[1], c.shape[1])
     average = copy.deepcopy(network).eval()
@@ -41,9 +49,9 @@ def train(
     history, started, running = [], time.time(), 0.0
     for step in range(1, steps + 1):
         rows = torch.multinomial(odds, BATCH, replacement=True)
-        loss = _loss(network, x[rows] + JITTER * torch.randn(BATCH, x.shape[1]), c[rows] + JITTER * torch.randn(BATCH, c.shape[1]))
+        loss = _loss(network, _jittered(x[rows], JITTER), _jittered(c[rows], vague))
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -52,7 +60,8 @@ def train(
         if step % max(1, steps // 20) == 0:
             held = held_out_loss(average, held_x, held_c)
             history.append((step, running, held))
-            print(f"step {step}/{steps} loss {running:.3f} held out {held:.3f} ({time.time() - started:.0f} s)", flush=True)
+            spent = time.time() - started
+            print(f"step {step}/{steps} loss {running:.3f} held out {held:.3f} ({spent:.0f} s)", flush=True)
     return Trained(average, tuple(history))
 
 
@@ -71,7 +80,11 @@ def _loss(network: Velocity, x: Tensor, condition: Tensor, withheld: float = WIT
     moment = torch.sigmoid(torch.randn(len(x)))
     known = (torch.rand(len(x), 1) >= withheld).float()
     at = (1 - moment[:, None]) * start + moment[:, None] * x
-    return ((network(at, moment, condition, known) - (x - start)) ** 2).mean()
+    return torch.mean((network(at, moment, condition, known) - (x - start)) ** 2)
+
+
+def _jittered(values: Tensor, spread: Tensor | float) -> Tensor:
+    return values + spread * torch.randn_like(values)
 
 
 @torch.no_grad()

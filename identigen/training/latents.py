@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,14 +38,22 @@ def encode_faces(codec: Codec, faces: Faces, maps: Maps, rows: npt.NDArray[np.in
     details = []
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
-        details.append(codec.encode(maps.detail[part].astype(np.float32), maps.seen[part].astype(np.float32), rounds=3))
+        detail, seen = maps.detail[part].astype(np.float32), maps.seen[part].astype(np.float32)
+        details.append(codec.encode(detail, seen, rounds=3))
     aligned = [codec.mesh.align(faces.landmarks[i, :POINTS], codec.shape_mean)[0] for i in rows]
     shapes = [codec.encode_shape(points) for points in aligned]
     return np.concatenate([np.concatenate(details), np.array(shapes)], axis=1).astype(np.float32)
 
 
 def fit_conditions(
-    codec: Codec, faces: Faces, maps: Maps, axes: Axes, kin: tuple[Floats, Floats], rows: npt.NDArray[np.intp]
+    codec: Codec,
+    faces: Faces,
+    maps: Maps,
+    axes: Axes,
+    kin: tuple[Floats, Floats],
+    likeness: Floats,
+    codes: Floats,
+    rows: npt.NDArray[np.intp],
 ) -> tuple[Conditions, Floats]:
     """The condition reader, and the raw conditions `(len(rows), c)` of the faces `rows`."""
     cells = np.array([light_cells(maps.coarse[i].astype(np.float32)) for i in rows])
@@ -59,12 +67,18 @@ def fit_conditions(
         axes_bias=np.concatenate([axes.bias, kin[1]]).astype(np.float32),
         mean=np.zeros(len(NAMES), np.float32),
         scale=np.ones(len(NAMES), np.float32),
+        likeness=likeness,
+        middle=np.zeros((len(NAMES) + 1, likeness.shape[1]), np.float32),
     )
     raw = np.array([_raw(reader, codec, faces, maps, i, light) for i, light in zip(rows, cells, strict=True)])
     both = np.concatenate([raw, raw * PARITY])  # the population is symmetric: odd conditions have mean zero
     mean = np.where(PARITY > 0, both.mean(0), 0).astype(np.float32)
     scale = both.std(0).astype(np.float32)
-    return Conditions(reader.light_even, reader.light_odd, reader.axes, reader.axes_bias, mean, scale), raw
+    reader = replace(reader, mean=mean, scale=scale)
+    told = np.array([np.append(reader.whiten(r), 1) for r in raw])
+    penalty = 0.02 * len(told) * np.eye(told.shape[1])
+    middle = np.linalg.solve(told.T @ told + penalty, told.T @ codes).astype(np.float32)
+    return replace(reader, middle=middle), raw
 
 
 def balance(lightness: Floats, bins: int = 8) -> Floats:
@@ -85,4 +99,4 @@ def _raw(reader: Conditions, codec: Codec, faces: Faces, maps: Maps, i: int, lig
 
 def _leading(cells: Floats, count: int) -> Floats:
     _, _, vt = np.linalg.svd(cells.reshape(-1, LIGHT * LIGHT), full_matrices=False)
-    return vt[:count].astype(np.float32)
+    return np.asarray(vt[:count], np.float32)

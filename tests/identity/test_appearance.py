@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from identigen.identity.appearance import (
+    SIDE,
+    coarse_light,
+    from_detail,
+    load_codec,
+    to_detail,
+)
+from identigen.types import Window
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return load_codec()
+
+
+def some_code(codec, seed=0, spread=0.7):
+    return (spread * np.random.default_rng(seed).standard_normal(len(codec.detail_scale))).astype(np.float32)
+
+
+def test_decoding_and_coding_again_gives_the_same_person(codec):
+    code = some_code(codec)
+    again = codec.project(codec.decode(code))
+    assert np.abs(again - code).max() < 0.1
+
+
+def test_a_mirrored_map_has_the_same_code_but_for_its_odd_part(codec):
+    code = some_code(codec)
+    mirrored = codec.project(codec.decode(code)[:, ::-1])
+    assert np.allclose(mirrored, code * codec.detail_parity, atol=0.1)
+
+
+def test_what_is_hidden_is_filled_from_what_is_seen(codec):
+    code = some_code(codec)
+    detail = codec.decode(code)
+    seen = np.ones((SIDE, SIDE), np.float32)
+    seen[:60] = 0
+    broken = np.where(seen[..., None] > 0, detail, 2.0).astype(np.float32)
+    rest = np.abs(codec.decode(codec.encode(broken, seen, rounds=6)) - detail)[codec.mesh.inside & (seen > 0)]
+    blind = np.abs(codec.decode(codec.project(broken)) - detail)[codec.mesh.inside & (seen > 0)]
+    assert rest.mean() < 0.6 * blind.mean()
+
+
+def test_many_codes_at_once_equal_one_by_one(codec):
+    codes = np.stack([some_code(codec, seed) for seed in (1, 2)])
+    both = codec.decode(codes)
+    assert np.allclose(both[1], codec.decode(codes[1]), atol=1e-4)
+    assert np.allclose(codec.project(both)[0], codec.project(both[0]), atol=1e-3)
+
+
+def test_light_times_detail_is_the_texture_again(codec):
+    texture = RNG.uniform(0, 255, (SIDE, SIDE, 3)).astype(np.float32)
+    coarse = coarse_light(texture, np.ones((SIDE, SIDE), np.float32))
+    assert np.allclose(from_detail(to_detail(texture, coarse), coarse), texture, atol=0.01)
+
+
+def test_broad_light_ignores_what_is_not_trusted():
+    texture = np.full((SIDE, SIDE, 3), 180, np.float32)
+    weight = np.ones((SIDE, SIDE), np.float32)
+    texture[70:110, 40:150] = 5  # sunglasses
+    weight[70:110, 40:150] = 0
+    assert np.abs(coarse_light(texture, weight) - 180).max() < 6
+
+
+def test_the_layout_is_a_mirror_of_itself(codec):
+    mesh = codec.mesh
+    assert (mesh.inside == mesh.inside[:, ::-1]).all()
+    flipped = (SIDE - 1) - mesh.canonical[mesh.mirror][:, 0]
+    assert np.allclose(flipped, mesh.canonical[:, 0], atol=0.01)
+    assert np.allclose(mesh.canonical[mesh.mirror][:, 1], mesh.canonical[:, 1], atol=0.01)
+
+
+def test_unwarping_and_looking_up_again_finds_every_pixel(codec):
+    mesh = codec.mesh
+    points = np.concatenate([mesh.canonical * 0.8 + 30, np.zeros((468, 1), np.float32)], 1).astype(np.float32)
+    place, on_face = mesh.locate(points, Window(0, 0, 220, 220))
+    y, x = np.nonzero(on_face)
+    assert on_face.mean() > 0.3
+    off = np.abs(place[y, x] - (np.stack([x, y], 1) - 30) / 0.8)
+    assert off.mean() < 0.1
+    assert np.percentile(off, 99) < 1.5
+
+
+def test_a_triangle_turned_away_is_not_drawn(codec):
+    mesh = codec.mesh
+    points = np.concatenate([mesh.canonical * [-1, 1] + [200, 0], np.zeros((468, 1))], 1).astype(np.float32)
+    assert not mesh.locate(points, Window(0, 0, 220, 220))[1].any()
+    assert mesh.facing(points).max() == 0
+
+
+def test_alignment_undoes_a_turn_and_a_scale(codec):
+    angle = np.radians(20)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    moved = (codec.shape_mean @ turn * 55 + [300, 200, 10]).astype(np.float32)
+    aligned, back, scale, centre = codec.mesh.align(moved, codec.shape_mean)
+    assert np.allclose(aligned, codec.shape_mean, atol=1e-3)
+    assert np.allclose(aligned @ back * scale + centre, moved, atol=0.05)
+    assert scale == pytest.approx(55, rel=1e-3)
+
+
+def test_shape_codes_round_trip(codec):
+    code = (0.8 * RNG.standard_normal(len(codec.shape_scale))).astype(np.float32)
+    assert np.allclose(codec.encode_shape(codec.shape_mean + codec.decode_shape(code)), code, atol=0.02)
