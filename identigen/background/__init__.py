@@ -6,7 +6,6 @@ from typing import Protocol
 
 from identigen.background.removal import RemovalMask, removal_mask
 from identigen.settings import Settings
-from identigen.settings import Settings
 from identigen.types import Mask, Pixels, Window
 
 __all__ = ["BackgroundPredictor", "RemovalMask", "default_predictor", "removal_mask"]

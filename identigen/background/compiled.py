@@ -8,29 +8,27 @@ number of cores. Compiled code is cached beside this file or in the user's cache
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numba
 import numpy as np
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 RADIUS = 3
 CHANNELS = 5
 _ROW = (2 * RADIUS + 1) * CHANNELS
 
 
-def _compiled(function: F) -> F:
+def _compiled(function: Callable[..., Any]) -> Any:
     """Compile at the first call; keep the machine code on disk if there is a place for it."""
     try:
-        return cast(F, numba.njit(cache=True, nogil=True, fastmath=True, boundscheck=False)(function))
+        return numba.njit(cache=True, nogil=True, fastmath=True, boundscheck=False)(function)
     except RuntimeError:  # numba's "no locator available": a read-only installation without a home
-        return cast(F, numba.njit(cache=False, nogil=True, fastmath=True, boundscheck=False)(function))
+        return numba.njit(cache=False, nogil=True, fastmath=True, boundscheck=False)(function)
 
 
 @_compiled
 def distance(picture, y, x, v, u, start, limit):  # type: ignore[no-untyped-def]
-    """Squared difference of the patches centred on (y, x) and (v, u), added to `start`; stops as soon as it is above `limit`."""
+    """`start` plus the squared difference of the patches centred on (y, x) and (v, u); stops above `limit`."""
     total = start
     if total >= limit:
         return total
@@ -68,10 +66,13 @@ def measure(picture, guide, pull, ys, xs, sources, costs, lo, hi):  # type: igno
 
 
 @_compiled
-def search(picture, guide, pull, usable, order, ys, xs, sources, costs, before, lo, hi, backwards, reach, seed):  # type: ignore[no-untyped-def]
+def search(  # type: ignore[no-untyped-def]
+    picture, guide, pull, usable, order, ys, xs, sources, costs, before, lo, hi, backwards, reach, seed
+):
     """One PatchMatch pass (Barnes 2009) over the targets `lo..hi-1`: propagate, then search at random.
 
-    picture `(H, W * CHANNELS) uint8`; guide `(H, W, 3) uint8`: overall colours, expected ones in the hole; usable `(H, W) uint8`: whole patch may be copied; order `(H, W) int32`: number of
+    picture `(H, W * CHANNELS) uint8`; guide `(H, W, 3) uint8`: overall colours, in the hole the expected ones;
+    usable `(H, W) uint8`: whole patch may be copied; order `(H, W) int32`: number of
     the target at a pixel or -1; ys, xs `(n,) int32`; sources `(n, 2) int32` and costs `(n,) int32` are improved in place;
     before: the sources at the start, read for neighbours of other bands; reach: first radius of the random search.
     """

@@ -2,9 +2,11 @@
 
 A hole is filled by pieces of its surroundings so that every 7x7 patch of the fill looks like some patch of the photo:
 Wexler, Shechtman and Irani 2007 (space-time completion, here in space) with the search of Barnes 2009 (PatchMatch) and
-the texture features of Newson 2014, which keep fine texture from being confused with flat colour. From coarse to fine:
+the texture features of Newson 2014, which keep fine texture from being confused with flat colour. Lines and planes that
+enter the hole are continued smoothly into it first (Bertalmio 2001, Navier-Stokes); on the coarse scales this guide
+pulls the search towards sources of the expected overall colour, and in the end it settles what is left of colour steps.
 
-    smooth guess -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ... -> match colours
+    smooth guess -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ... -> harmonise
 
 Only a crop around the hole is worked on and all state is kept per target, so that cost grows with the hole.
 """
@@ -15,6 +17,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -27,31 +30,35 @@ from identigen.types import Bools, Floats, Mask, Pixels, Window
 Ints = npt.NDArray[np.int32]
 
 _RADIUS = 3
+_SIZE = 2 * _RADIUS + 1
+_CHANNELS = 5
 _BAND = 4096
 """Targets in a band; fixed, so that the result does not depend on the number of cores."""
+_ENOUGH = 64
+"""A level with fewer patches to copy from is not worth searching."""
+_GUIDE_DEPTH = 48.0
+"""The guide is drawn on the first level on which no pixel of the hole is farther than this from the rim."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How hard to look; the defaults are what the figures in the documentation were measured with."""
+    """How hard to look; the defaults are what the bars of `identigen evaluate background` are held with."""
 
     coarse_rounds: int = 10
     fine_rounds: int = 3
     passes: int = 2
-    texture_weight: float = 1.0
-    selectivity: float = 2.0
-    final_selectivity: float = 20.0
     pull: int = 40
-    guide_level: int = 3
-    guide_kind: str = "ns"
-    harmonise: float = 5.0
-    limit: float = 255.0
-    pull_fine: int = 40
+    """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
+    selectivity: float = 2.0
+    """Low: patches that cover a pixel are averaged. High: the best is copied."""
+    final_selectivity: float = 10.0
+    colour_step: float = 12.0
+    """Largest correction of the overall colour at the end, in grey levels; more would show as a ghost."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Level:
-    """One scale of the pyramid: features `(h, w, 5) uint8` (RGB and two texture channels), hole and forbidden pixels."""
+    """One scale: features `(h, w, 5) uint8` (RGB, two of texture), hole and barred `(h, w)`, guide `(h, w, 3)`."""
 
     features: Pixels
     hole: Bools
@@ -61,14 +68,17 @@ class Level:
     def coarser(self) -> Level:
         """Half the size. Colours are averaged over known pixels only; a cell with any hole in it is hole."""
         known = (~self.hole).astype(np.float32)
-        features, weight = _halve(self.features * known[:, :, None]), _halve(known)
-        mean = features / np.maximum(weight, 1e-6)[:, :, None]
-        return Level(np.rint(mean).astype(np.uint8), _halve(1 - known) > 0, _halve(self.barred.astype(np.float32)) > 0, self.guide)
+        weight = np.maximum(_halve(known), 1e-6)
+        # Channel by channel: as floats all five together would be the largest thing in memory.
+        means = [_halve(self.features[:, :, c] * known) / weight for c in range(_CHANNELS)]
+        features = np.stack([np.rint(mean).astype(np.uint8) for mean in means], 2)
+        barred = _halve(self.barred.astype(np.float32)) > 0
+        return Level(features, _halve(1 - known) > 0, barred, np.ascontiguousarray(features[:, :, :3]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Targets:
-    """Every patch that touches the hole, in reading order, with the centre of the patch it looks like."""
+    """Every patch that touches the hole, in reading order."""
 
     ys: Ints
     xs: Ints
@@ -96,14 +106,13 @@ class PatchMatch:
         require_fit(pixels, hole, forbidden)
         if not hole.area:
             return Window(0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8)
-        window = context_window(hole)
+        barred = forbidden or Mask.empty(*hole.photo_size)
+        window = context_window(hole, barred)
         inside = hole.within(window)
-        barred = forbidden.within(window) if forbidden is not None else np.zeros_like(inside)
-        filled = complete(pixels[window.slices], inside, barred & ~inside, seed, self.effort)
+        filled = complete(pixels[window.slices], inside, barred.within(window) & ~inside, seed, self.effort)
         w = hole.window
         own = Window(w.left - window.left, w.top - window.top, w.right - window.left, w.bottom - window.top)
-        patch = np.where(hole.pixels[:, :, None], filled[own.slices], pixels[w.slices])
-        return w, patch
+        return w, np.where(hole.pixels[:, :, None], filled[own.slices], pixels[w.slices])
 
 
 def require_fit(pixels: Pixels, hole: Mask, forbidden: Mask | None) -> None:
@@ -117,126 +126,154 @@ def require_fit(pixels: Pixels, hole: Mask, forbidden: Mask | None) -> None:
             )
 
 
-def context_window(hole: Mask) -> Window:
-    """The part of the photo to learn from: the hole and its own size again on each side, at least 64 pixels."""
-    w = hole.window
-    return Window.around(w.box, *hole.photo_size, margin=max(64, max(w.width, w.height)))
+def context_window(hole: Mask, barred: Mask) -> Window:
+    """What to learn from: the hole and its own size again on each side; the whole photo where little of it is free."""
+    w, (height, width) = hole.window, hole.photo_size
+    window = Window.around(w.box, height, width, margin=max(64, w.width, w.height))
+    free = ~(hole.within(window) | barred.within(window))
+    return window if free.mean() > 0.2 else Window(0, 0, width, height)
 
 
 def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effort) -> Pixels:
-    """Fill the `(h, w)` hole of `(h, w, 3)` pixels; sources touch neither hole nor barred pixels."""
-    levels = pyramid(pixels, hole, barred, effort)
-    level = smooth_guess(levels[-1])
-    targets = find_targets(level)
+    """Fill the `(h, w)` hole of `(h, w, 3)` pixels; sources touch neither hole nor barred pixels.
+
+    Where not a single whole patch is free the smooth continuation is all that can be known. Raises `MaskError` when
+    nothing is free at all.
+    """
+    if (hole | barred).all():
+        raise MaskError("nothing is left of the photo to predict the background from; mark a smaller region.")
+    levels = pyramid(pixels, hole, barred)
+    if not usable_centres(levels[0]).any():
+        return levels[0].guide
+    level, targets = smooth_start(levels[-1]), find_targets(levels[-1])
     sources = random_sources(targets, seed)
-    for depth in range(len(levels) - 1, -1, -1):
-        if depth < len(levels) - 1:
-            finer = find_targets(levels[depth])
-            sources = carry(sources, targets, finer)
-            targets, level = finer, levels[depth]
-            level = vote(level, targets, sources, measure_costs(level, targets, sources, skip=True), effort.selectivity)
-        coarsest = depth == len(levels) - 1
+    for depth in reversed(range(len(levels))):
+        coarsest, finest = depth == len(levels) - 1, depth == 0
+        if not coarsest:
+            level, coarse, targets = levels[depth], targets, find_targets(levels[depth])
+            sources = carry(sources, coarse, targets)
+            level = vote(level, targets, sources, np.zeros(len(sources), np.int32), effort.selectivity)
         rounds = effort.coarse_rounds if coarsest else effort.fine_rounds
         for turn in range(rounds):
-            last = turn == rounds - 1 and depth == 0
-            sources, costs = improve(level, targets, sources, replace(effort, pull=effort.pull if depth else effort.pull_fine), seed + 7919 * turn + depth, coarsest)
+            search = Search(effort.passes, 0 if finest else effort.pull, far=coarsest, seed=seed + 7919 * turn + depth)
+            sources, costs = improve(level, targets, sources, search)
+            last = finest and turn == rounds - 1
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
-    return harmonise(level, effort)
+    return harmonise(level, effort.colour_step)
 
 
-def harmonise(level: Level, effort: Effort) -> Pixels:
-    """Bring the overall colours of the fill to those of the guide."""
-    fill = level.features[:, :, :3].astype(np.float32)
-    if not effort.harmonise:
-        return level.features[:, :, :3]
-    inside = level.hole.astype(np.float32)
-    sigma = effort.harmonise
-    blur = lambda a: cv2.GaussianBlur(a, (0, 0), sigma)
-    shift = blur((level.guide.astype(np.float32) - fill) * inside[:, :, None]) / np.maximum(blur(inside), 1e-3)[:, :, None]
-    shift = np.clip(shift, -effort.limit, effort.limit)
-    return np.clip(np.rint(fill + shift * inside[:, :, None]), 0, 255).astype(np.uint8)
+# --- scales ---------------------------------------------------------------------------------------------------------
 
 
-def pyramid(pixels: Pixels, hole: Bools, barred: Bools, effort: Effort) -> list[Level]:
-    """Levels from fine to coarse, until the hole is hardly thicker than a patch."""
-    depth = float(cv2.distanceTransform(np.pad(hole, 1).astype(np.uint8), cv2.DIST_L2, 5).max())
-    levels = [Level(with_texture(pixels, hole, effort.texture_weight), hole, barred, pixels)]
+def pyramid(pixels: Pixels, hole: Bools, barred: Bools) -> list[Level]:
+    """Levels from fine to coarse, until the hole is hardly thicker than a patch; every one with the guide."""
+    depth = _thickness(hole)
+    finest = Level(with_texture(pixels, hole), hole, barred, pixels)
+    levels, guided_at = [finest], 0
     while depth > 1.5 * _RADIUS and min(levels[-1].hole.shape) >= 32:
         coarser = levels[-1].coarser()
-        if usable_centres(coarser).sum() < 64:
+        if usable_centres(coarser).sum() < _ENOUGH:
             break
+        guided_at += depth > _GUIDE_DEPTH
         levels.append(coarser)
         depth /= 2
-    return guided(levels, effort)
+    return with_guide(levels, guided_at)
 
 
-def guided(levels: list[Level], effort: Effort) -> list[Level]:
-    """Give every level the overall colours: those of a coarse level, smoothly continued into the hole."""
-    at = max(0, len(levels) - 1 - effort.guide_level)
-    base = levels[at]
-    mask = base.hole.astype(np.uint8)
-    kind = cv2.INPAINT_NS if effort.guide_kind == "ns" else cv2.INPAINT_TELEA
-    guide = cv2.inpaint(np.ascontiguousarray(base.features[:, :, :3]), mask, 3, kind)
-    out = []
-    for k, level in enumerate(levels):
-        h, w = level.hole.shape
-        if k < at:
-            f = 2 ** (at - k)
-            g = cv2.resize(guide, (guide.shape[1] * f, guide.shape[0] * f), interpolation=cv2.INTER_CUBIC)[:h, :w]
-        else:
-            g = cv2.resize(guide, (w, h), interpolation=cv2.INTER_AREA)
-        out.append(replace(level, guide=np.ascontiguousarray(g)))
-    return out
+def _thickness(hole: Bools) -> float:
+    """Largest distance of a pixel of the hole from what is known; the border of the picture knows nothing."""
+    if hole.all():
+        return float(max(hole.shape))
+    return float(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5).max())
 
 
-def with_texture(pixels: Pixels, hole: Bools, weight: float) -> Pixels:
+def with_texture(pixels: Pixels, hole: Bools) -> Pixels:
     """RGB and the local mean of |dx| and |dy| (Newson 2014), all `uint8`."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     # A gradient that reaches into the hole says nothing about the scene.
     known = (cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.float32)
     share = np.maximum(cv2.blur(known, (9, 9)), 1e-3)
-    channels = [pixels]
-    for dx, dy in ((1, 0), (0, 1)):
+    features = np.empty((*hole.shape, _CHANNELS), np.uint8)
+    features[:, :, :3] = pixels
+    for channel, (dx, dy) in enumerate(((1, 0), (0, 1)), start=3):
         slope = np.abs(cv2.Sobel(grey, cv2.CV_32F, dx, dy, ksize=1)) * known
-        channels.append(np.clip(cv2.blur(slope, (9, 9)) / share * weight * 3, 0, 255).astype(np.uint8)[:, :, None])
-    return np.ascontiguousarray(np.concatenate(channels, 2))
+        # Gradients are small numbers: three times as large they count like a colour.
+        features[:, :, channel] = np.clip(3 * cv2.blur(slope, (9, 9)) / share, 0, 255)
+    return features
 
 
-def smooth_guess(level: Level) -> Level:
-    """Fill the coarsest hole smoothly: the only guess that is never badly wrong."""
-    mask = level.hole.astype(np.uint8)
-    colour = cv2.inpaint(np.ascontiguousarray(level.features[:, :, :3]), mask, 3, cv2.INPAINT_NS)
-    rest = [cv2.inpaint(np.ascontiguousarray(level.features[:, :, c]), mask, 3, cv2.INPAINT_NS)[:, :, None] for c in (3, 4)]
-    return replace(level, features=np.ascontiguousarray(np.concatenate([colour, *rest], 2)))
+def with_guide(levels: list[Level], at: int) -> list[Level]:
+    """Give every level the overall colours to expect: those of level `at` with lines continued into the hole."""
+    base = levels[at]
+    # The guide takes no colour of a barred person either.
+    unknown = (base.hole | base.barred).astype(np.uint8)
+    drawn = cv2.inpaint(np.ascontiguousarray(base.features[:, :, :3]), unknown, 3, cv2.INPAINT_NS)
+    guided = []
+    for depth, level in enumerate(levels):
+        height, width = level.hole.shape
+        times = 2 ** max(0, at - depth)
+        full = (drawn.shape[1] * times, drawn.shape[0] * times) if times > 1 else (width, height)
+        method = cv2.INTER_CUBIC if times > 1 else cv2.INTER_AREA
+        guide = cv2.resize(drawn, full, interpolation=method)[:height, :width]
+        guided.append(replace(level, guide=np.ascontiguousarray(guide)))
+    return guided
+
+
+def smooth_start(level: Level) -> Level:
+    """The coarsest level with its hole filled smoothly: the only guess that is never badly wrong."""
+    unknown = (level.hole | level.barred).astype(np.uint8)
+    features = level.features.copy()
+    for c in range(_CHANNELS):
+        smooth = cv2.inpaint(np.ascontiguousarray(level.features[:, :, c]), unknown, 3, cv2.INPAINT_NS)
+        features[level.hole, c] = smooth[level.hole]
+    return replace(level, features=features)
+
+
+def _halve(array: npt.NDArray[Any]) -> Floats:
+    """Average 2x2 cells of `(h, w)`; an odd last row or column is repeated."""
+    height, width = array.shape
+    even = cv2.copyMakeBorder(array.astype(np.float32), 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    half = (even.shape[1] // 2, even.shape[0] // 2)
+    return np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.float32)
+
+
+# --- targets and sources --------------------------------------------------------------------------------------------
 
 
 def usable_centres(level: Level) -> Pixels:
     """1 where a whole patch lies inside the picture and touches neither hole nor barred pixels."""
     free = (~(level.hole | level.barred)).astype(np.uint8)
-    size = 2 * _RADIUS + 1
-    return np.asarray(cv2.erode(free, np.ones((size, size), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0))
+    inside = np.asarray(cv2.erode(free, np.ones((_SIZE, _SIZE), np.uint8)), np.uint8)
+    return _without_margin(inside)
+
+
+def _without_margin(centres: Pixels) -> Pixels:
+    """Clear the centres whose patch would leave the picture."""
+    cleared = np.zeros_like(centres)
+    inner = np.s_[
+        _RADIUS : max(_RADIUS, centres.shape[0] - _RADIUS), _RADIUS : max(_RADIUS, centres.shape[1] - _RADIUS)
+    ]
+    cleared[inner] = centres[inner]
+    return cleared
 
 
 def find_targets(level: Level) -> Targets:
     """Centres of all patches that touch the hole and lie inside the picture."""
-    size = 2 * _RADIUS + 1
-    touched = cv2.dilate(level.hole.astype(np.uint8), np.ones((size, size), np.uint8))
-    touched[:_RADIUS], touched[-_RADIUS:], touched[:, :_RADIUS], touched[:, -_RADIUS:] = 0, 0, 0, 0
+    touched = np.asarray(cv2.dilate(level.hole.astype(np.uint8), np.ones((_SIZE, _SIZE), np.uint8)), np.uint8)
+    touched = _without_margin(touched)
     ys, xs = (a.astype(np.int32) for a in np.nonzero(touched))
     order = np.full(touched.shape, -1, np.int32)
     order[ys, xs] = np.arange(len(ys), dtype=np.int32)
     inward = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)[ys, xs]
-    trust = np.maximum(1.3 ** -inward, 1e-3).astype(np.float32)
+    trust = np.maximum(1.3**-inward, 1e-3).astype(np.float32)
     return Targets(ys, xs, order, trust, usable_centres(level))
 
 
 def random_sources(targets: Targets, seed: int) -> Ints:
-    """A random usable centre for every target."""
+    """A random usable centre `(n, 2)` (y, x) for every target."""
     ys, xs = np.nonzero(targets.usable)
-    if not len(ys):
-        raise MaskError("nothing is left of the photo to predict the background from; mark a smaller region.")
     pick = np.random.default_rng(seed).integers(0, len(ys), len(targets.ys))
-    return np.stack([ys[pick], xs[pick]], 1).astype(np.int32)
+    return np.ascontiguousarray(np.stack([ys[pick], xs[pick]], 1), np.int32)
 
 
 def carry(sources: Ints, coarse: Targets, fine: Targets) -> Ints:
@@ -248,34 +285,34 @@ def carry(sources: Ints, coarse: Targets, fine: Targets) -> Ints:
     return np.ascontiguousarray(2 * parent + np.stack([fine.ys & 1, fine.xs & 1], 1), np.int32)
 
 
-def improve(level: Level, targets: Targets, sources: Ints, effort: Effort, seed: int, far: bool) -> tuple[Ints, Ints]:
-    """Look for better sources by a few passes of PatchMatch; return them with their costs."""
+# --- search and vote ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One call of `improve`: passes over the targets, weight of the guide, random search over everything or nearby."""
+
+    passes: int
+    pull: int
+    far: bool
+    seed: int
+
+
+def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tuple[Ints, Ints]:
+    """Look for better sources by a few passes of PatchMatch; return them with their costs `(n,)`."""
     from identigen.background import compiled
 
-    sources, costs = sources.copy(), measure_costs(level, targets, sources, effort.pull)
+    ys, xs, count = targets.ys, targets.xs, len(targets.ys)
+    sources, costs, pull = sources.copy(), np.zeros(count, np.int32), np.int32(search.pull)
     picture = level.features.reshape(level.features.shape[0], -1)
-    reach = max(targets.usable.shape) if far else 16
-    for turn in range(effort.passes):
-        before, stream = sources.copy(), (seed * 31 + turn * 17 + 1) * 2246822519 % 2**32
-        _in_bands(
-            len(targets.ys),
-            lambda lo, hi, before=before, stream=stream, turn=turn: compiled.search(  # type: ignore[misc]
-                picture, level.guide, np.int32(effort.pull), targets.usable, targets.order, targets.ys, targets.xs, sources, costs, before, lo, hi, turn % 2 == 1, reach, stream
-            ),
-        )
+    _in_bands(count, lambda lo, hi: compiled.measure(picture, level.guide, pull, ys, xs, sources, costs, lo, hi))
+    reach = max(targets.usable.shape) if search.far else 16
+    for turn in range(search.passes):
+        stream = (search.seed * 31 + turn * 17 + 1) * 2246822519 % 2**32
+        scene = (picture, level.guide, pull, targets.usable, targets.order, ys, xs, sources, costs, sources.copy())
+        how = (turn % 2 == 1, reach, stream)
+        _in_bands(count, lambda lo, hi, scene=scene, how=how: compiled.search(*scene, lo, hi, *how))  # type: ignore[misc]
     return sources, costs
-
-
-def measure_costs(level: Level, targets: Targets, sources: Ints, pull: int = 0, skip: bool = False) -> Ints:
-    """Squared patch differences `(n,)`."""
-    from identigen.background import compiled
-
-    costs = np.zeros(len(targets.ys), np.int32)
-    if skip:
-        return costs
-    picture = level.features.reshape(level.features.shape[0], -1)
-    _in_bands(len(costs), lambda lo, hi: compiled.measure(picture, level.guide, np.int32(pull), targets.ys, targets.xs, sources, costs, lo, hi))
-    return costs
 
 
 def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity: float) -> Level:
@@ -283,41 +320,40 @@ def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity
     from identigen.background import compiled
 
     ys, xs = (a.astype(np.int32) for a in np.nonzero(level.hole))
-    out = np.zeros((len(ys), 5), np.float32)
+    out = np.zeros((len(ys), _CHANNELS), np.float32)
     picture = level.features.reshape(level.features.shape[0], -1)
-    _in_bands(
-        len(ys),
-        lambda lo, hi: compiled.vote(
-            picture, targets.order, sources, costs, targets.trust, ys, xs, np.float32(selectivity), out, lo, hi
-        ),
-    )
+    scene = (picture, targets.order, sources, costs, targets.trust, ys, xs, np.float32(selectivity), out)
+    _in_bands(len(ys), lambda lo, hi: compiled.vote(*scene, lo, hi))
     features = level.features.copy()
     features[ys, xs] = np.rint(out).astype(np.uint8)
     return replace(level, features=features)
 
 
+def harmonise(level: Level, largest: float) -> Pixels:
+    """The finished colours: the fill with its overall colour moved to the guide's, by at most `largest` grey levels."""
+    rows, columns = np.flatnonzero(level.hole.any(1)), np.flatnonzero(level.hole.any(0))
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    inside = level.hole[part].astype(np.float32)
+    fill = level.features[:, :, :3][part].astype(np.float32)
+    sigma = 5.0 * max(1.0, _thickness(level.hole) / _GUIDE_DEPTH)
+    missing = cv2.GaussianBlur((level.guide[part] - fill) * inside[:, :, None], (0, 0), sigma)
+    weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
+    step = np.clip(missing / weight[:, :, None], -largest, largest) * inside[:, :, None]
+    finished = level.features[:, :, :3].copy()
+    finished[part] = np.clip(np.rint(fill + step), 0, 255).astype(np.uint8)
+    return finished
+
+
 def _in_bands(count: int, work: Callable[[int, int], Any]) -> None:
     """Run `work(lo, hi)` over bands of fixed size, in as many threads as this process may use."""
     bands = [(lo, min(lo + _BAND, count)) for lo in range(0, count, _BAND)]
-    if len(bands) < 2:
-        for lo, hi in bands:
-            work(lo, hi)
-        return
-    for _ in _pool().map(lambda band: work(*band), bands):
-        pass
+    if len(bands) == 1:
+        work(*bands[0])
+    else:
+        list(_threads().map(lambda band: work(*band), bands))
 
 
-_threads: list[ThreadPoolExecutor] = []
-
-
-def _pool() -> ThreadPoolExecutor:
-    if not _threads:
-        _threads.append(ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="background"))
-    return _threads[0]
-
-
-def _halve(array: npt.NDArray[Any]) -> Floats:
-    """Average 2x2 cells of `(h, w[, c])`; an odd last row or column is repeated."""
-    height, width = array.shape[:2]
-    even = cv2.copyMakeBorder(array.astype(np.float32), 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA), np.float32)
+@cache
+def _threads() -> ThreadPoolExecutor:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ThreadPoolExecutor(cores, thread_name_prefix="background")

@@ -1,7 +1,7 @@
 """What has to go when a person goes: hair and thin parts, the rim, the cast shadow, the reflection.
 
-All measuring happens at a working scale at which the person is at most 320 pixels tall, so that the cost does not depend on
-the photo. Shadow and reflection are proposals: they are kept apart so that somebody can switch them off.
+All measuring happens at a working scale at which the person is at most 320 pixels tall, so that the cost does not
+depend on the photo. Shadow and reflection are proposals: they are kept apart so that somebody can switch them off.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _RIM = 0.012
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RemovalMask:
-    """The region to refill for a person, and apart from it the shadow or reflection (often empty); they do not overlap."""
+    """What to refill for a person and, apart from it, the shadow or reflection (often empty); they do not overlap."""
 
     person: Mask
     shadow: Mask
@@ -69,7 +69,9 @@ class _View:
         scale = min(1.0, _TALL / tall)
         size = (max(1, round(window.width * scale)), max(1, round(window.height * scale)))
         small = np.asarray(cv2.resize(pixels[window.slices], size, interpolation=cv2.INTER_AREA), np.uint8)
-        return cls(window, mask.photo_size, small, _resized(mask.within(window), size), _resized(kept.within(window), size))
+        return cls(
+            window, mask.photo_size, small, _resized(mask.within(window), size), _resized(kept.within(window), size)
+        )
 
     def restore(self, inside: Bools) -> Mask:
         """A region of the view as a mask of the photo."""
@@ -104,7 +106,8 @@ def _fine_parts(pixels: Pixels, mask: Mask, kept: Mask) -> Mask:
     if view.person.sum() < enough or (labels == cv2.GC_BGD).sum() < enough or not (labels == cv2.GC_PR_BGD).any():
         return Mask.empty(*mask.photo_size)
     cv2.setRNGSeed(0)  # GrabCut starts from k-means with OpenCV's own generator
-    cv2.grabCut(view.pixels[:, :, ::-1].copy(), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(view.pixels[:, :, ::-1].copy(), labels, (0, 0, 0, 0), *models, 2, cv2.GC_INIT_WITH_MASK)
     found = view.person | (labels == cv2.GC_PR_FGD)
     return view.restore(_touching(found, view.person))
 
@@ -166,7 +169,7 @@ def _plausible_shadow(cast: Bools, view: _View) -> bool:
     if not 0.01 * view.person.sum() < area < 0.9 * view.person.sum():
         return False
     edge = int(cast[:, 0].sum() + cast[:, -1].sum() + cast[-1].sum())
-    return edge < 0.5 * np.sqrt(area)
+    return bool(edge < 0.5 * np.sqrt(area))
 
 
 def _reflection(view: _View) -> Bools:

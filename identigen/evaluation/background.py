@@ -14,14 +14,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from identigen.background import BackgroundPredictor, default_predictor
 from identigen.errors import InputError
 from identigen.types import Bools, Floats, Mask, Pixels
 
 Filler = Callable[[Pixels, Bools], Pixels]
-Doubles = npt.NDArray[np.float64]
+Limb = tuple[float, float, float, float, float, float]
 
 SCENE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 SMALLEST_SHARE, LARGEST_SHARE = 0.05, 0.20
@@ -64,7 +63,8 @@ def evaluate_background(
     """Fill person-shaped holes in the pictures of a folder by our predictor and by OpenCV's four; print a table.
 
     `limit` takes only the first pictures by name, `sheet` is a picture file for the fills side by side. Returns
-    `{"scenes": n, "methods": {name: {score: mean}}, "bars": {...}}`. Raises `InputError` when there is nothing to measure.
+    `{"scenes": n, "methods": {name: {score: mean}}, "bars": {...}}`. Raises `InputError` when there is nothing to
+    measure.
     """
     fillers = {"truth": _truth_is_given, **rivals(), "ours": _ours(predictor or default_predictor(), seed)}
     table: dict[str, list[Scores]] = {name: [] for name in fillers}
@@ -103,7 +103,8 @@ def known_answers(folder: Path, *, limit: int | None = None, seed: int = 0) -> I
 def draw_silhouette(height: int, width: int, share: float, rng: np.random.Generator) -> Bools:
     """A standing person that covers `share` of a `height` x `width` picture, as an `(height, width)` mask.
 
-    The feet stand in the lower quarter; somebody too large for that is cut by the lower border, like a person near the camera.
+    The feet stand in the lower quarter; somebody too large for that is cut by the lower border, like a person near the
+    camera.
     """
     limbs = _draw_pose(rng)
     ground, across = float(rng.uniform(0.78, 0.98)), float(rng.uniform(0.2, 0.8))
@@ -119,9 +120,9 @@ def _draw_pose(rng: np.random.Generator) -> Floats:
     """Tapered limbs `(n, 6)`: x1, y1, radius1, x2, y2, radius2 for a person of height 1 whose feet stand at y = 0."""
     stout = rng.uniform(0.85, 1.3)
     shoulder, hip = 0.095 * stout, 0.06 * stout
-    limbs = [(0.0, -0.935, 0.052, 0.0, -0.915, 0.046), (0.0, -0.88, 0.028, 0.0, -0.82, 0.032)]
+    limbs: list[Limb] = [(0.0, -0.935, 0.052, 0.0, -0.915, 0.046), (0.0, -0.88, 0.028, 0.0, -0.82, 0.032)]
     if rng.random() < 0.5:  # long hair
-        limbs.append((0.0, -0.94, 0.062, rng.normal(0, 0.01), rng.uniform(-0.87, -0.78), 0.055))
+        limbs.append((0.0, -0.94, 0.062, float(rng.normal(0, 0.01)), rng.uniform(-0.87, -0.78), 0.055))
     limbs.append((-shoulder, -0.79, 0.035, shoulder, -0.79, 0.035))
     limbs += [(side * shoulder * 0.6, -0.77, 0.055 * stout, side * hip, -0.5, 0.06 * stout) for side in (-1, 0, 1)]
     if rng.random() < 0.3:  # a skirt or a coat
@@ -132,7 +133,7 @@ def _draw_pose(rng: np.random.Generator) -> Floats:
     return np.array(limbs, np.float32)
 
 
-def _arm(side: int, shoulder: float, rng: np.random.Generator) -> list[tuple[float, ...]]:
+def _arm(side: int, shoulder: float, rng: np.random.Generator) -> list[Limb]:
     upper, lower = np.radians(rng.uniform(3, 40)), np.radians(rng.uniform(-35, 60))
     x, y = side * shoulder, -0.79
     elbow = x + side * 0.17 * np.sin(upper), y + 0.17 * np.cos(upper)
@@ -141,7 +142,7 @@ def _arm(side: int, shoulder: float, rng: np.random.Generator) -> list[tuple[flo
     return [(x, y, 0.034, *elbow, 0.028), (*elbow, 0.028, *wrist, 0.018), (*wrist, 0.02, *hand, 0.018)]
 
 
-def _leg(side: int, hip: float, rng: np.random.Generator) -> list[tuple[float, ...]]:
+def _leg(side: int, hip: float, rng: np.random.Generator) -> list[Limb]:
     stride, bend = rng.uniform(-0.02, 0.09), rng.uniform(-0.02, 0.03)
     knee = side * (hip * 0.8 + stride / 2 + bend), -0.27
     ankle = side * (hip * 0.7 + stride), -0.03
@@ -221,7 +222,13 @@ def _timed(filler: Filler, scene: Scene) -> tuple[Pixels, float]:
 
 def score(truth: Pixels, fill: Pixels, hole: Bools, seconds: float = 0.0) -> Scores:
     """Compare `fill` with `truth`, both `(H, W, 3) uint8`, inside the `(H, W)` hole."""
-    return Scores(psnr(truth, fill, hole), ssim(truth, fill, hole), sharpness(fill, hole), texture_distance(truth, fill, hole), seconds)
+    return Scores(
+        psnr(truth, fill, hole),
+        ssim(truth, fill, hole),
+        sharpness(fill, hole),
+        texture_distance(truth, fill, hole),
+        seconds,
+    )
 
 
 def psnr(truth: Pixels, fill: Pixels, hole: Bools) -> float:
@@ -248,7 +255,7 @@ def sharpness(fill: Pixels, hole: Bools) -> float:
 
 
 def texture_distance(truth: Pixels, fill: Pixels, hole: Bools) -> float:
-    """Sliced Wasserstein distance (Rabin 2011) between the 7x7 patches centred in the hole, mean over scales 1, 1/2, 1/4."""
+    """Sliced Wasserstein distance (Rabin 2011) between 7x7 patches in the hole, mean of scales 1, 1/2, 1/4."""
     a, b, inside = truth.astype(np.float32), fill.astype(np.float32), hole.astype(np.float32)
     distances = []
     for _ in range(3):
@@ -256,8 +263,12 @@ def texture_distance(truth: Pixels, fill: Pixels, hole: Bools) -> float:
         if centres.any() and min(a.shape[:2]) >= _PATCH:
             distances.append(_sliced_wasserstein(_patches(a, centres), _patches(b, centres)))
         half = (max(1, a.shape[1] // 2), max(1, a.shape[0] // 2))
-        a, b, inside = (cv2.resize(x, half, interpolation=cv2.INTER_AREA) for x in (a, b, inside))
+        a, b, inside = _shrunk(a, half), _shrunk(b, half), _shrunk(inside, half)
     return float(np.mean(distances)) if distances else 0.0
+
+
+def _shrunk(picture: Floats, size: tuple[int, int]) -> Floats:
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _patches(picture: Floats, centres: Bools) -> Floats:
@@ -300,7 +311,9 @@ def format_table(means: Mapping[str, Scores], count: int) -> str:
     """The mean scores as text, one row for each method."""
     lines = [f"{'method':<10} {'PSNR dB':>8} {'SSIM':>6} {'sharp':>6} {'texture':>8} {'seconds':>8}   ({count} scenes)"]
     for name, s in means.items():
-        lines.append(f"{name:<10} {s.psnr:>8.2f} {s.ssim:>6.3f} {s.sharpness:>6.2f} {s.texture:>8.3f} {s.seconds:>8.3f}")
+        lines.append(
+            f"{name:<10} {s.psnr:>8.2f} {s.ssim:>6.3f} {s.sharpness:>6.2f} {s.texture:>8.3f} {s.seconds:>8.3f}"
+        )
     return "\n".join(lines + [f"{'held' if ok else 'MISSED':<7} {bar}" for bar, ok in bars(means).items()])
 
 
@@ -314,7 +327,10 @@ def _row(scene: Scene, fills: Sequence[Pixels]) -> Pixels:
 
 def _save_sheet(path: Path, rows: Sequence[Pixels], names: Sequence[str]) -> None:
     width = max(row.shape[1] for row in rows)
-    padded = [cv2.copyMakeBorder(row, 2, 2, 0, width - row.shape[1], cv2.BORDER_CONSTANT, value=(255, 255, 255)) for row in rows]
+    padded = [
+        cv2.copyMakeBorder(row, 2, 2, 0, width - row.shape[1], cv2.BORDER_CONSTANT, value=(255, 255, 255))
+        for row in rows
+    ]
     head = np.full((24, width, 3), 255, np.uint8)
     cv2.putText(head, "hole | " + " | ".join(names), (4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
     done, data = cv2.imencode(path.suffix or ".png", np.vstack([head, *padded])[:, :, ::-1])
