@@ -28,6 +28,10 @@
       if (button) return send({ ...button.dataset });
       const again = event.target.closest("[data-again]");
       if (again) return trigger("run", { again: again.dataset.again });
+      const offer = event.target.closest("[data-offer]");
+      if (offer) return trigger("offer", { id: offer.dataset.offer });
+      const take = event.target.closest("[data-take]");
+      if (take) return trigger("run", { id: take.dataset.id, seed: take.dataset.take });
       if (event.target.closest("[data-run]")) return run(trigger, event.target.closest("[data-run]"));
       const picture = event.target.closest("[data-pick]");
       if (picture) pick(picture, event);

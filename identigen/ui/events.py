@@ -25,7 +25,7 @@ from identigen.errors import IdentiGenError, MaskError, PlanError
 from identigen.photo import encode, open_photo
 from identigen.pipeline import Pipeline, make_plan
 from identigen.report import detection_json
-from identigen.types import MAX_SEED, Edit, Mask, Operation, Outcome, Photo, Result, Step
+from identigen.types import MAX_SEED, Edit, Mask, Operation, Outcome, Photo, Plan, Result, Step
 from identigen.ui import media, session, views
 from identigen.ui.session import Session
 from identigen.ui.text import LANGUAGES, preferred, say
@@ -39,6 +39,7 @@ Data = Mapping[str, Any]
 FIRST_SIGHT = "zidane"
 GUESSED_SECONDS = {Operation.FACE: 0.8, Operation.FACE_HAIR: 1.0, Operation.BODY: 2.0, Operation.REMOVE: 3.0}
 COVER_SECONDS = 0.3
+OFFERS = 4
 SHOWN_AT_ONCE = 6_000_000  # pixels up to which each finished person appears while the others are still being done
 MAX_PICTURE_TEXT = 24_000_000  # characters of a mask sent by the browser: a 50-megapixel mask stays far below
 log = logging.getLogger(__name__)
@@ -270,7 +271,8 @@ class Desk:
     def run(self, event: gr.EventData, request: gr.Request) -> Iterator[Regions]:
         """Anonymise whoever was chosen, showing each person as soon as they are finished.
 
-        With `again` in the event's data that person gets another identity first; nobody else is drawn anew.
+        The event's data may ask for another identity of one person first: `again` for the next one, `id` and `seed` for
+        one that was offered. Nobody else is drawn anew.
         """
         visitor = self.visitor(request)
         if visitor.running is not None:
@@ -278,8 +280,7 @@ class Desk:
             yield self.regions(visitor)
             return
         try:
-            if isinstance(event._data, dict) and "again" in event._data:
-                self._dice(visitor, {"id": event._data["again"]})
+            self._renew(visitor, event._data if isinstance(event._data, dict) else {})
             yield from self._run(visitor)
         except IdentiGenError as error:
             visitor.notice = str(error)
@@ -287,6 +288,12 @@ class Desk:
             log.exception("The work failed")
             visitor.notice = self._words(visitor, "error.internal")
         yield self.regions(visitor)
+
+    def _renew(self, visitor: Visitor, data: Data) -> None:
+        if "again" in data:
+            self._dice(visitor, {"id": data["again"]})
+        elif "seed" in data:
+            visitor.update(lambda now: session.set_seed(now, int(data["id"]), int(data["seed"])))
 
     def _run(self, visitor: Visitor) -> Iterator[Regions]:
         current = visitor.require()
@@ -305,6 +312,44 @@ class Desk:
         finally:
             steps.close()
             visitor.running = None
+
+    def offer(self, event: gr.EventData, request: gr.Request) -> Iterator[Regions]:
+        """Draw several identities of one person, for the visitor to pick from."""
+        visitor = self.visitor(request)
+        if visitor.running is not None:
+            visitor.notice = self._words(visitor, "error.busy")
+            yield self.regions(visitor)
+            return
+        try:
+            yield from self._offer(visitor, int(event._data["id"]))
+        except IdentiGenError as error:
+            visitor.notice = str(error)
+        except Exception:
+            log.exception("No identities could be offered")
+            visitor.notice = self._words(visitor, "error.internal")
+        finally:
+            visitor.running = None
+        yield self.regions(visitor)
+
+    def _offer(self, visitor: Visitor, number: int) -> Iterator[Regions]:
+        current = visitor.require()
+        first = current.choice(number).seed
+        stop = visitor.stop = threading.Event()
+        seconds = self.house.seconds[current.operation(number)]
+        visitor.update(lambda now: replace(now, offers=()))
+        for index in range(OFFERS):
+            if stop.is_set():
+                break
+            visitor.running = Running(OFFERS, index, number, waiting=(number,), estimate=(OFFERS - index) * seconds)
+            yield self.regions(visitor)
+            seed = (first + index) % MAX_SEED
+            plan = Plan((session.edit_of(current, number, seed),))
+            result = self.pipeline.anonymize(current.photo, current.subjects, plan)
+            outcome = next(o for o in result.outcomes if o.subject_id == number)
+            with visitor.lock:
+                if visitor.session is None or visitor.session.photo is not current.photo:
+                    return
+                visitor.session = session.offer(visitor.session, number, seed, outcome)
 
     def _follow(
         self,

@@ -18,6 +18,7 @@ from identigen import masks
 from identigen.errors import IdentiGenError
 from identigen.models import package_file
 from identigen.photo import encode, open_photo, preview
+from identigen.pipeline import assemble
 from identigen.types import Photo, Result
 from identigen.ui.overlay import crop_at, face_crop, portrait_box
 from identigen.ui.session import Session, region_of
@@ -118,9 +119,19 @@ def _new_face(session: Session, number: int) -> bytes:
     return encode(crop_at(_result(session).photo.pixels, box), "jpeg", 88)
 
 
+def _offered(session: Session, seed: int) -> bytes:
+    """The face of an offered identity, in its photo."""
+    for offer in session.offers:
+        if offer.seed == seed:
+            picture = assemble(session.photo, [offer.outcome])
+            return encode(crop_at(picture.pixels, portrait_box(session.subject(offer.subject_id))), "jpeg", 88)
+    raise KeyError("there is no such offer")
+
+
 _NUMBERED: dict[str, Callable[[Session, int], bytes]] = {
     "face": _face,
     "after": _new_face,
+    "offer": _offered,
     "mask": lambda session, number: masks.to_png(region_of(session, number)),
 }
 _DRAWN: dict[str, Callable[[Session], bytes]] = {

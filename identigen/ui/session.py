@@ -29,6 +29,7 @@ from identigen.types import (
 
 HISTORY = 40  # steps of undo; masks are small windows, so that this stays below a few megabytes
 DEFAULT_SEED = 1
+DRAWN = 48  # outcomes kept for reuse: patches of faces are small
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,6 +54,15 @@ class Moment:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Offer:
+    """One of several identities that a person can be given; its picture is drawn already."""
+
+    subject_id: int
+    seed: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Session:
     """A photo, the people in it, what was chosen for each of them, and the latest result."""
 
@@ -63,6 +73,9 @@ class Session:
     result: Result | None = None
     done: tuple[Edit, ...] = ()
     """The edits that `result` holds: when they are not what is asked for now, the result is stale."""
+    drawn: tuple[tuple[Edit, Outcome], ...] = ()
+    """What was drawn lately, so that going back to it costs nothing."""
+    offers: tuple[Offer, ...] = ()
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -184,39 +197,51 @@ def redo(session: Session) -> Session:
 
 def finish(session: Session, result: Result, edits: Collection[Edit]) -> Session:
     """Keep a result together with those of `edits` that it really holds (fewer when the work was stopped)."""
-    held = {outcome.subject_id for outcome in result.outcomes if outcome.asked is not Operation.KEEP}
-    return replace(session, result=result, done=tuple(edit for edit in edits if edit.subject_id in held))
+    held = {o.subject_id: o for o in result.outcomes if o.asked is not Operation.KEEP}
+    done = tuple(edit for edit in edits if edit.subject_id in held)
+    return _drawn(replace(session, result=result, done=done), [(edit, held[edit.subject_id]) for edit in done])
+
+
+def offer(session: Session, number: int, seed: int, outcome: Outcome) -> Session:
+    """Put one more identity of this person up for choice; offers for somebody else end."""
+    others = tuple(o for o in session.offers if o.subject_id == number and o.seed != seed)
+    with_offer = replace(session, offers=(*others, Offer(number, seed, outcome)))
+    return _drawn(with_offer, [(edit_of(session, number, seed), outcome)])
 
 
 def plan(session: Session) -> Plan:
     """The edits of the people who will be changed; everybody else stays as they are."""
-    return Plan(tuple(_edit(session, number) for number in session.targets))
+    return Plan(tuple(edit_of(session, number) for number in session.targets))
 
 
 def remaining(session: Session) -> tuple[Plan, tuple[Outcome, ...]]:
-    """What is still to be done, and the outcomes that stay: nobody is drawn again whose edit did not change."""
-    if session.result is None:
-        return plan(session), ()
-    held = set(map(_key, session.done))
+    """What is still to be done, and the outcomes that stay: nobody is drawn again whose edit was drawn before."""
+    drawn = {_key(edit): outcome for edit, outcome in session.drawn}
     asked = plan(session).edits
-    stays = {edit.subject_id for edit in asked if _key(edit) in held}
     return (
-        Plan(tuple(edit for edit in asked if edit.subject_id not in stays)),
-        tuple(outcome for outcome in session.result.outcomes if outcome.subject_id in stays),
+        Plan(tuple(edit for edit in asked if _key(edit) not in drawn)),
+        tuple(drawn[_key(edit)] for edit in asked if _key(edit) in drawn),
     )
 
 
-def _edit(session: Session, number: int) -> Edit:
+def edit_of(session: Session, number: int, seed: int | None = None) -> Edit:
+    """What was chosen for one person, with another identity where `seed` names one."""
     choice = session.choice(number)
     return Edit(
         number,
         session.operation(number),
         region=choice.region,
         extent=choice.extent,
-        seed=derived_seed(choice.seed, number),
+        seed=derived_seed(choice.seed if seed is None else seed, number),
         strength=choice.strength,
         mask=choice.mask,
     )
+
+
+def _drawn(session: Session, pairs: Collection[tuple[Edit, Outcome]]) -> Session:
+    keys = {_key(edit) for edit, _ in pairs}
+    older = tuple(pair for pair in session.drawn if _key(pair[0]) not in keys)
+    return replace(session, drawn=(*older, *pairs)[-max(DRAWN, len(pairs)) :])
 
 
 def _key(edit: Edit) -> tuple[object, ...]:

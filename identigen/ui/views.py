@@ -297,7 +297,7 @@ def _details(visitor: Visitor, session: Session, subject: Subject, outcome: Outc
     number, choice, operation = subject.id, session.choice(subject.id), session.operation(subject.id)
     rows = []
     if operation.is_synthesis:
-        rows += [_seed_row(number, choice, t), _strength_row(number, choice, t)]
+        rows += [_offers(visitor, session, number, t), _seed_row(number, choice, t), _strength_row(number, choice, t)]
     if operation.is_cover:
         rows.append(_segments_row("region", number, choice.region, ("segment", "box"), t))
         rows.append(_segments_row("extent", number, choice.extent, ("face", "head", "person"), t))
@@ -305,6 +305,20 @@ def _details(visitor: Visitor, session: Session, subject: Subject, outcome: Outc
     if outcome is not None:
         rows.append(_story(outcome, t))
     return f'<div class="details">{"".join(rows)}</div>'
+
+
+def _offers(visitor: Visitor, session: Session, number: int, t: Say) -> str:
+    """Several identities to pick from."""
+    chosen = session.choice(number).seed
+    pictures = "".join(
+        f'<button class="offer" type="button" data-take="{offer.seed}" data-id="{number}" '
+        f'aria-pressed="{_yes(offer.seed == chosen)}" aria-label="{t("offer", seed=offer.seed)}">'
+        f'<img src="{media(visitor, f"offer-{offer.seed}.jpg")}" alt=""></button>'
+        for offer in session.offers
+        if offer.subject_id == number
+    )
+    button = f'<button class="chip" type="button" data-offer="{number}">{icon("dice")}{t("offers")}</button>'
+    return f'<div class="offers" role="group" aria-label="{t("offers")}">{pictures}{button}</div>'
 
 
 def _seed_row(number: int, choice: Choice, t: Say) -> str:

@@ -34,7 +34,6 @@ class Running:
     total: int
     done: int = 0
     current: int | None = None
-    text: str = ""
     waiting: tuple[int, ...] = ()
     estimate: float = 0.0
 

@@ -9,7 +9,7 @@ import pytest
 from identigen import masks
 from identigen.errors import MaskError, PhotoError, PlanError
 from identigen.photo import encode
-from identigen.pipeline import Availability
+from identigen.pipeline import Availability, complete
 from identigen.report import Report
 from identigen.settings import Settings
 from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Step, Subject
@@ -40,6 +40,9 @@ class SmallPipeline:
 
     def subject_at(self, photo, point, subjects) -> Subject | None:
         return someone(3) if point[0] > 60 else None
+
+    def anonymize(self, photo, subjects, plan) -> Result:
+        return complete(self.run(photo, subjects, plan))
 
     def subject_in(self, photo, box, subjects) -> Subject:
         return someone(1) if box[2] < 30 else Subject(len(subjects) + 1, box, masks.rectangle(box, SIZE))
@@ -122,6 +125,18 @@ def test_another_identity_of_one_person_leaves_the_others(desk, request_, visito
     after = visitor.session.done
     assert after[0] == before[0]
     assert after[1].seed != before[1].seed
+    assert not visitor.session.stale
+
+
+def test_four_identities_are_offered_and_one_is_taken(desk, request_, visitor):
+    list(desk.run(EVENT, request_))
+    pages = list(desk.offer(SimpleNamespace(_data={"id": "1"}), request_))
+    assert len({offer.seed for offer in visitor.session.offers}) == 4
+    assert "3 of 4 done" in pages[3][3]
+    assert visitor.running is None
+    steps = list(desk.run(SimpleNamespace(_data={"id": "1", "seed": str(visitor.session.offers[2].seed)}), request_))
+    assert visitor.session.choice(1).seed == visitor.session.offers[2].seed
+    assert len(steps) == 1  # nothing was left to draw
     assert not visitor.session.stale
 
 

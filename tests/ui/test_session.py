@@ -157,3 +157,21 @@ def test_somebody_who_is_no_longer_chosen_comes_back():
     todo, finished = session.remaining(only)
     assert (todo.edits, [done.subject_id for done in finished]) == ((), [1])
     assert only.stale
+
+
+def test_an_offer_that_is_taken_needs_no_drawing():
+    state = three()
+    state = session.finish(state, result_of(state, (1, 2, 3)), session.plan(state).edits)
+    offered = outcome(1, seed=session.edit_of(state, 1, 5).seed)
+    state = session.offer(state, 1, 5, offered)
+    todo, finished = session.remaining(session.set_seed(state, 1, 5))
+    assert todo.edits == ()
+    assert offered in finished
+    assert session.offer(state, 2, 1, outcome(2)).offers[0].subject_id == 2
+
+
+def test_what_was_drawn_is_kept_within_bounds():
+    state = three()
+    for seed in range(session.DRAWN + 20):
+        state = session.offer(state, 1, seed, outcome(1))
+    assert len(state.drawn) == session.DRAWN

@@ -109,7 +109,9 @@ def test_every_button_says_what_it_does(visitor):
         visitor.view = view
         parts = Parts(whole_page(visitor))
         for button in parts.all("button"):
-            assert {"data-do", "data-local", "data-run", "data-again"} & button.keys(), button
+            assert {"data-do", "data-local", "data-run", "data-again", "data-offer", "data-take"} & button.keys(), (
+                button
+            )
         assert all("alt" in image for image in parts.all("img"))
 
 
