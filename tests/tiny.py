@@ -280,11 +280,11 @@ def build_sam(folder: Path) -> None:
             "backbone_config": {
                 "hidden_size": 8,
                 "num_attention_heads": 1,
-                "blocks_per_stage": [1, 1, 1, 1],
+                "blocks_per_stage": [1, 1, 2, 1],
                 "embed_dim_per_stage": [8, 16, 32, 64],
                 "num_attention_heads_per_stage": [1, 1, 2, 2],
-                "window_size_per_stage": [4, 4, 4, 4],
-                "global_attention_blocks": [2],
+                "window_size_per_stage": [8, 4, 8, 4],
+                "global_attention_blocks": [3],
                 "image_size": [128, 128],
                 "window_positional_embedding_background_size": [4, 4],
                 "model_type": "sam2_hiera_det_model",
@@ -304,6 +304,8 @@ def build_sam(folder: Path) -> None:
         },
     )
     model = Sam2Model(config)
+    _louder(model, "mask_decoder", 0.3)
+    _louder(model, "prompt_encoder", 0.5)
     model.save_pretrained(folder)
     processor = Sam2ImageProcessorFast(size={"height": 128, "width": 128}, mask_size={"height": 32, "width": 32})
     Sam2Processor(image_processor=processor, target_size=128).save_pretrained(folder)

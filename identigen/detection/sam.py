@@ -55,7 +55,7 @@ def _predict(model: Any, processor: Any, view: Pixels, points: Sequence[Point], 
 
     labels = [1] * positive + [0] * (len(points) - positive)
     inputs = processor(
-        images=np.ascontiguousarray(view),
+        images=np.array(view),  # torch warns of arrays that it may not write to
         input_points=[[[list(point) for point in points]]],
         input_labels=[[labels]],
         return_tensors="pt",
@@ -70,6 +70,8 @@ def _predict(model: Any, processor: Any, view: Pixels, points: Sequence[Point], 
 
 def _clicked_parts(mask: Mask, positive: Sequence[Point]) -> Mask:
     """Only the connected parts under a positive point; all of it when no point lies on any part."""
+    if not mask.area:
+        return mask
     _, labels = cv2.connectedComponents(mask.pixels.astype(np.uint8), connectivity=8)
     wanted = {
         int(labels[int(y) - mask.window.top, int(x) - mask.window.left]) for x, y in positive if mask.contains((x, y))

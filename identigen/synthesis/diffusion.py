@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from identigen import masks
 from identigen.crop import Crop, square_around
 from identigen.detection import sam
-from identigen.errors import EngineError
+from identigen.errors import EngineError, ModelError
 from identigen.models import ModelRecord
-from identigen.models.weights import is_present
+from identigen.models.devices import choose_device
+from identigen.models.weights import is_present, locate
 from identigen.recognition.attributes import Attributes, read_attributes
 from identigen.settings import Settings
 from identigen.synthesis import painter, prompt, regions, skeleton
@@ -62,16 +62,10 @@ class Diffusion:
     ) -> None:
         self.record = record
         self.settings = settings
+        self.models = _taking_part(record, settings)
         self.notices: tuple[str, ...] = ()
         self._background = background
         self._outline = outline
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Names in the registry of everything that takes part."""
-        extras = ("sdxl-lcm-lora", "sdxl-openpose") if self.record.name == "sdxl-inpainting" else ()
-        used = (name for name in (*extras, sam.NAME) if is_present(name, self.settings))
-        return (self.record.name, *used)
 
     def prepare(self) -> None:
         """Load the model before the first visitor waits for it."""
@@ -156,6 +150,12 @@ class Diffusion:
         return regions.lay_on_background(painted, person, scene.region, window, fill)
 
 
+def _taking_part(record: ModelRecord, settings: Settings) -> tuple[str, ...]:
+    """Names in the registry of everything that is used beside the record itself, and of that."""
+    extras = ("sdxl-lcm-lora", "sdxl-openpose") if record.name == "sdxl-inpainting" else ()
+    return (record.name, *(name for name in (*extras, sam.NAME) if is_present(name, settings)))
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class _Scene:
     """What all candidates of one edit have in common."""
@@ -173,25 +173,7 @@ def _set_scene(pixels: Pixels, subject: Subject, edit: Edit, region: Mask, side:
     seen = _attributes(pixels, subject)
     text = prompt.describe(edit.operation, prompt.words_for(seen, edit.attributes), prompt.view_of(seen))
     pose = None if edit.operation is Operation.FACE else _pose(pixels, subject, crop)
-    return _Scene(region, crop, crop.extract(pixels), _in_crop(region, crop), text, pose)
-
-
-def _in_crop(region: Mask, crop: Crop) -> Bools:
-    """The region as `(side, side)`; every crop pixel that holds any of it counts, so that nothing of it is seen."""
-    w = crop.window
-    inside = np.zeros((w.height, w.width), np.float32)
-    common = region.window.intersection(w)
-    if not common.width or not common.height:
-        raise EngineError("The region lies outside of the photo; draw the mask again.")
-    inside[common.relative_to(w).slices] = region.within(common)
-    if crop.side < w.width:
-        small = cv2.resize(inside, (crop.side, crop.side), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.dilate((small > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
-    large = cv2.resize(inside, (crop.side, crop.side), interpolation=cv2.INTER_LINEAR)
-    # A pixel of the photo reaches two of its own widths into a picture that was enlarged by cubic interpolation.
-    reach = int(np.ceil(2 * crop.scale))
-    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    return np.asarray(cv2.dilate((large > 0).astype(np.uint8), kernel) > 0)
+    return _Scene(region, crop, crop.extract(pixels), painter.hidden_in(crop, region), text, pose)
 
 
 def _attributes(pixels: Pixels, subject: Subject) -> Attributes | None:
@@ -209,3 +191,41 @@ def _pose(pixels: Pixels, subject: Subject, crop: Crop) -> Pixels | None:
     )
     points = skeleton.with_face(skeleton.body_points(pixels, window), subject.face)
     return None if points is None else skeleton.draw(points, crop)
+
+
+def diffusion_synthesiser(settings: Settings, background: Background | None = None) -> Diffusion | None:
+    """The engine, where its weights are here and it is wanted; None otherwise (`why_no_diffusion` says why).
+
+    `auto` wants it only with a GPU: on a processor one candidate takes minutes.
+    """
+    record = painter.choose_painter(settings)
+    if record is None or why_no_diffusion(settings):
+        return None
+    return Diffusion(record, settings, background)
+
+
+def why_no_diffusion(settings: Settings) -> str:
+    """One sentence on what is missing for this engine and what to do about it; empty when nothing is."""
+    if settings.engine == "embedded":
+        return "Only the embedded engine is switched on; set IDENTIGEN_ENGINE to auto or diffusion."
+    try:
+        device = choose_device(settings.device)
+    except EngineError as error:
+        return str(error)
+    if painter.choose_painter(settings) is None:
+        return _what_to_fetch(settings)
+    if device == "cpu" and settings.engine != "diffusion":
+        return (
+            "Drawing hair and bodies takes minutes without a GPU; set IDENTIGEN_ENGINE=diffusion to do it all the same."
+        )
+    return ""
+
+
+def _what_to_fetch(settings: Settings) -> str:
+    name = "flux2-klein-4b" if settings.diffusion_model == "auto" else settings.diffusion_model
+    try:
+        locate(name, settings)
+    except ModelError as error:
+        smaller = " On a GPU below 13 GB take sdxl-inpainting." if settings.diffusion_model == "auto" else ""
+        return f"This needs a model that draws people: {error}{smaller}"
+    return ""

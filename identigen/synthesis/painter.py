@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from identigen.crop import Crop
 from identigen.errors import EngineError, ModelCorrupt, OutOfMemory, Stopped
 from identigen.models import ModelRecord, borrow, record_of
 from identigen.models.devices import (
@@ -31,7 +32,7 @@ from identigen.models.devices import (
 )
 from identigen.models.weights import is_present, locate
 from identigen.settings import Settings
-from identigen.types import Bools, Floats, Pixels, read_only
+from identigen.types import Bools, Floats, Mask, Pixels, Window, read_only
 
 PAINTERS = ("flux2-klein-4b", "flux2-klein-9b", "sdxl-inpainting")
 """Models that can carry out an order, best first; one that was not downloaded or not allowed is passed over."""
@@ -332,6 +333,27 @@ _ARGUMENTS = {
 
 
 # ---------------------------------------------------------------- pure parts
+
+
+def hidden_in(crop: Crop, *regions: Mask) -> Bools:
+    """What a model must not see of a crop, as `(side, side)`: every pixel that any pixel of the regions had a part in.
+
+    Where the crop reaches over the photo its border was repeated: pixels repeated out of a region are hidden as well.
+    """
+    height, width = regions[0].photo_size
+    w = crop.window
+    inside = w.intersection(Window(0, 0, width, height))
+    seen = np.zeros((inside.height, inside.width), bool)
+    for region in regions:
+        seen |= region.within(inside)
+    margins = (inside.top - w.top, w.bottom - inside.bottom, inside.left - w.left, w.right - inside.right)
+    share = cv2.copyMakeBorder(seen.astype(np.float32), *margins, cv2.BORDER_REPLICATE)
+    method = cv2.INTER_AREA if crop.side < w.width else cv2.INTER_LINEAR
+    share = cv2.resize(share, (crop.side, crop.side), interpolation=method)
+    # A pixel of the photo reaches two of its own widths into a picture that was enlarged by cubic interpolation.
+    reach = max(1, int(np.ceil(2 * crop.scale)))
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    return np.asarray(cv2.dilate((share > 0).astype(np.uint8), kernel) > 0)
 
 
 def wipe(square: Pixels, mask: Bools) -> Pixels:

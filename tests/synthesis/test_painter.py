@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from tiny import SIDE, cache
 
+from identigen import masks
+from identigen.crop import square_around
 from identigen.errors import EngineError, ModelCorrupt, ModelMissing, OutOfMemory, Stopped
 from identigen.models import borrow, release
 from identigen.models.devices import TIERS, lent_gpu
 from identigen.settings import Settings
 from identigen.synthesis import painter
-from identigen.synthesis.painter import Order, Painted, choose_painter, match_colours, paint, wipe
+from identigen.synthesis.painter import Order, Painted, choose_painter, hidden_in, match_colours, paint, wipe
 
 NAMES = {
     "sdxl": ("sdxl-inpainting", "sdxl-lcm-lora", "sdxl-openpose"),
@@ -288,3 +290,20 @@ def test_a_colour_shift_is_taken_back_and_a_new_object_is_not() -> None:
     foreign = square.astype(np.float32)
     foreign[:, 48:50] = 0  # a hand across the ring
     assert np.allclose(match_colours(foreign, square, mask), foreign, atol=1.0)
+
+
+@pytest.mark.parametrize("box", [(40, 30, 60, 70), (0, 0, 20, 25), (70, 60, 100, 90), (30, 5, 50, 90)])
+@pytest.mark.parametrize("side", [16, 64, 150, 301])
+def test_no_pixel_of_a_region_can_be_told_from_the_wiped_crop(box: tuple[float, ...], side: int) -> None:
+    """Also at the photo's border, which the crop repeats outwards, and however the crop is scaled."""
+    size = (90, 100)
+    region = masks.ellipse(box, size)  # type: ignore[arg-type]
+    crop = square_around(region.window.box, 2.0, side)
+    rng = np.random.default_rng(side)
+    photo = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    other = photo.copy()
+    other[region.to_array()] = rng.integers(0, 256, (region.area, 3))
+    hidden = hidden_in(crop, region)
+    one, two = (wipe(crop.extract(pixels), hidden) for pixels in (photo, other))
+    assert np.array_equal(one, two)
+    assert hidden.mean() < 0.9
