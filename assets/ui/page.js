@@ -56,6 +56,7 @@
     }
     const language = $("[data-language]", element);
     if (language) document.documentElement.lang = language.dataset.language;
+    if ($("[data-kiosk]", element)) start_kiosk();
   }
 
   function run(trigger, button) {
@@ -149,6 +150,21 @@
     for (const twin of document.querySelectorAll(`.photo path[data-id="${over.dataset.id}"], .card[data-id="${over.dataset.id}"]`))
       twin.classList.add("lit");
   });
+
+  /* In a kiosk the next person must not find the photo of the last one: a pause reloads, and a reload forgets. */
+  const PAUSE = 90_000;
+  let rest = 0;
+
+  function start_kiosk() {
+    if (document.body.classList.contains("kiosk")) return;
+    document.body.classList.add("kiosk");
+    const awake = () => {
+      clearTimeout(rest);
+      rest = setTimeout(() => location.reload(), PAUSE);
+    };
+    for (const name of ["pointerdown", "keydown", "scroll"]) addEventListener(name, awake, { passive: true, capture: true });
+    awake();
+  }
 
   /* ---------------------------------------------------------------- photos come in */
 
@@ -357,7 +373,10 @@
       const picture = $(".after-image", this.shadowRoot);
       this.frame.style.width = zoomed ? `${2 * picture.naturalWidth}px` : "";
       this.frame.style.height = zoomed ? `${2 * picture.naturalHeight}px` : "";
-      if (zoomed) this.view.scrollTo((this.view.scrollWidth - this.view.clientWidth) / 2, (this.view.scrollHeight - this.view.clientHeight) / 3);
+      if (!zoomed) return;
+      const [x, y] = (this.getAttribute("focus") ?? "0.5 0.5").split(" ").map(Number);
+      this.view.scrollTo(x * this.view.scrollWidth - this.view.clientWidth / 2, y * this.view.scrollHeight - this.view.clientHeight / 2);
+      this.cut(100 * (x - 0.12));
     }
 
     cut(percent) {

@@ -9,6 +9,7 @@ import base64
 import binascii
 import logging
 import os
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -25,6 +26,7 @@ from identigen.errors import IdentiGenError, MaskError, PlanError
 from identigen.photo import encode, open_photo
 from identigen.pipeline import Pipeline, make_plan
 from identigen.report import detection_json
+from identigen.settings import Settings
 from identigen.types import MAX_SEED, Edit, Mask, Operation, Outcome, Photo, Plan, Result, Step
 from identigen.ui import media, session, views
 from identigen.ui.session import Session
@@ -53,7 +55,7 @@ class Desk:
         settings = pipeline.settings
         self.visitors = Visitors(settings.visitors, 60.0 * settings.session_minutes)
         seconds = {operation: GUESSED_SECONDS.get(operation, COVER_SECONDS) for operation in Operation}
-        self.house = House(pipeline.operations(), seconds, kiosk=settings.kiosk)
+        self.house = House(pipeline.operations(), seconds, (), settings.kiosk, phone_address(settings))
         self._example: Session | None = None
         self._ready = threading.Event()
 
@@ -469,6 +471,18 @@ _ACTIONS: dict[str, Action] = {
     "dismiss": lambda desk, visitor, data: None,
     "stop": _stop,
 }
+
+
+def phone_address(settings: Settings) -> str:
+    """The page's address in the local network; empty when it listens to this computer alone."""
+    if settings.host in ("127.0.0.1", "localhost", "::1"):
+        return ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address of no one: nothing is sent, only the way out is looked up
+        except OSError:
+            return ""
+        return f"http://{probe.getsockname()[0]}:{settings.port}/"
 
 
 def read_and_delete(path: str, pipeline: Pipeline) -> Photo:

@@ -7,6 +7,8 @@ from __future__ import annotations
 _STROKES = {
     "photo": '<rect x="3" y="5" width="18" height="14" rx="2.5"/><circle cx="8.5" cy="10" r="1.6"/><path d="m4 17 5-4 3 2.5 4-4.5 5 5"/>',
     "camera": '<path d="M4 8h3l1.6-2.5h6.8L17 8h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1Z"/><circle cx="12" cy="13" r="3.6"/>',
+    "phone": '<rect x="7" y="2.8" width="10" height="18.4" rx="2.4"/><path d="M11 18.4h2"/>',
+    "star": '<path d="m12 3.6 2.6 5.3 5.8.8-4.2 4.1 1 5.8-5.2-2.7-5.2 2.7 1-5.8-4.2-4.1 5.8-.8L12 3.6Z"/>',
     "undo": '<path d="M8 5 4 9l4 4"/><path d="M4 9h10a5.5 5.5 0 0 1 0 11h-4"/>',
     "redo": '<path d="m16 5 4 4-4 4"/><path d="M20 9H10a5.5 5.5 0 0 0 0 11h4"/>',
     "moon": '<path d="M20 14.2A8.2 8.2 0 1 1 9.8 4a6.6 6.6 0 0 0 10.2 10.2Z"/>',
@@ -45,4 +47,19 @@ def logo(side: int = 34) -> str:
         f'<rect width="40" height="40" rx="11" fill="var(--brand)"/><g fill="var(--brand-ink)">{squares}'
         '<path d="M20 9.2a8.6 8.9 0 0 1 0 17.6Z"/><path d="M20 28.2c8 .2 13.6 3.2 14.6 8H20Z" opacity=".92"/></g>'
         '<path d="M19.2 5v30.8" stroke="var(--spark)" stroke-width="1.7" stroke-linecap="round"/></svg>'
+    )
+
+
+def qr_code(text: str) -> str:
+    """A QR code as SVG, one path of unit squares."""
+    import cv2
+    import numpy as np
+
+    picture = cv2.QRCodeEncoder.create().encode(text)
+    dark = np.argwhere(picture < 128)
+    path = "".join(f"M{x} {y}h1v1h-1z" for y, x in dark)
+    height, width = picture.shape[:2]
+    return (
+        f'<svg class="qr" viewBox="-1 -1 {width + 2} {height + 2}" role="img" aria-label="QR" '
+        f'shape-rendering="crispEdges"><path d="{path}"/></svg>'
     )

@@ -20,6 +20,7 @@ _ENGLISH = {
     "skip": "Skip to the photo",
     "engine": "Embedded engine",
     "engine.why": "Runs on this computer's processor. No download, no graphics card, no connection needed.",
+    "phone": "On your phone",
     "theme": "Light or dark",
     "switch-language": "Auf Deutsch",
     # the photo
@@ -169,6 +170,7 @@ _GERMAN = {
     "skip": "Zum Foto springen",
     "engine": "Eingebauter Motor",
     "engine.why": "Läuft auf dem Prozessor dieses Rechners. Kein Download, keine Grafikkarte, keine Verbindung nötig.",
+    "phone": "Auf Ihrem Handy",
     "theme": "Hell oder dunkel",
     "switch-language": "In English",
     "stage": "Foto",

@@ -17,8 +17,8 @@ from typing import Protocol
 
 from identigen.pipeline import Availability
 from identigen.types import Operation, Outcome, Subject
-from identigen.ui.icons import icon, logo
-from identigen.ui.overlay import Outline, outline
+from identigen.ui.icons import icon, logo, qr_code
+from identigen.ui.overlay import Outline, outline, portrait_box
 from identigen.ui.session import Choice, Session, region_of, remaining
 from identigen.ui.text import Language, say
 from identigen.ui.visitors import Traced, Visitor
@@ -45,6 +45,8 @@ class House:
     seconds: Mapping[Operation, float]
     notices: tuple[str, ...] = ()
     kiosk: bool = False
+    phone_address: str = ""
+    """Where a phone in the same network finds this page; empty when it is not offered to the network."""
 
 
 def header(visitor: Visitor, house: House) -> str:
@@ -52,16 +54,27 @@ def header(visitor: Visitor, house: House) -> str:
     t = _words(visitor)
     other: Language = "de" if visitor.language == "en" else "en"
     why = " ".join((t("engine.why"), *house.notices))
-    return f"""<header class="top">
+    return f"""<header class="top" data-language="{visitor.language}"{" data-kiosk" if house.kiosk else ""}>
   <a class="skip" href="#stage">{t("skip")}</a>
   <h1 class="brand">{logo()}<span>Identi<b>Gen</b></span></h1>
   <p class="claim">{t("claim")}</p>
+  {_phone(house, t)}
   <p class="engine" title="{escape(why)}"><i></i>{t("engine")}</p>
   <button class="quiet word" type="button" data-do="language" data-value="{other}" lang="{other}"
     >{t("switch-language")}</button>
   <button class="quiet round" type="button" data-local="theme" aria-label="{t("theme")}" title="{t("theme")}"
     ><span class="by-day">{icon("moon")}</span><span class="by-night">{icon("sun")}</span></button>
 </header>"""
+
+
+def _phone(house: House, t: Say) -> str:
+    """The way to join with a phone: a QR code that opens on a press."""
+    if not house.phone_address:
+        return ""
+    return (
+        f'<details class="phone"><summary>{icon("phone")}{t("phone")}</summary><div>{qr_code(house.phone_address)}'
+        f"<p>{escape(house.phone_address)}</p></div></details>"
+    )
 
 
 def footer(visitor: Visitor) -> str:
@@ -149,8 +162,17 @@ def _pin(session: Session, subject: Subject, line: Outline) -> str:
 def _comparison(visitor: Visitor, session: Session, t: Say) -> str:
     photo = session.photo
     return f"""<before-after class="photo" style="--w:{photo.width};--h:{photo.height}"
-    before="{media(visitor, "photo.jpg")}" after="{media(visitor, "result.jpg")}"
+    focus="{_focus(session)}" before="{media(visitor, "photo.jpg")}" after="{media(visitor, "result.jpg")}"
     text-before="{t("before")}" text-after="{t("after")}" text-slider="{t("slider")}" text-zoom="{t("zoom")}"></before-after>"""
+
+
+def _focus(session: Session) -> str:
+    """Where 200 % looks first, in shares of width and height: at the first person who was changed."""
+    for subject in session.subjects:
+        if any(edit.subject_id == subject.id for edit in session.done):
+            x1, y1, x2, y2 = portrait_box(subject)
+            return f"{(x1 + x2) / 2 / session.photo.width:.3f} {(y1 + y2) / 2 / session.photo.height:.3f}"
+    return "0.5 0.5"
 
 
 def _veil(visitor: Visitor, t: Say) -> str:
@@ -443,7 +465,7 @@ def _progress(visitor: Visitor, t: Say) -> str:
     words = " · ".join(part for part in (t("running", done=running.done, total=running.total), left) if part)
     return f"""<div class="progress"><progress max="{running.total}" value="{running.done}" aria-label="{words}"></progress>
     <i style="width:{share:.0f}%"></i></div>
-    <div class="working"><p class="summary">{words}</p>
+    <div class="going"><p class="summary">{words}</p>
     <button class="stop" type="button" data-do="stop">{icon("stop")}{t("stop")}</button></div>"""
 
 
@@ -460,7 +482,7 @@ def _finished(visitor: Visitor, session: Session, t: Say) -> str:
             ("zip", t("download.masks"), "chip", ""),
         )
     )
-    seconds = t("result.seconds", seconds=_seconds(session.result.report.seconds))
+    seconds = t("result.seconds", seconds=_seconds(sum(outcome.seconds for outcome in changed)))
     warnings = "".join(f"<li>{escape(warning)}</li>" for warning in session.result.report.warnings)
     notes = f'<details class="notes"><summary>{t("notes")}</summary><ul>{warnings}</ul></details>' if warnings else ""
     return f"""<p class="summary done">{icon("check")}<b>{t("result.ready", len(changed))}</b> {seconds}</p>

@@ -170,7 +170,7 @@ def test_stop_keeps_who_is_finished(enter, astronaut, tmp_path):
         people = page.locator(".card").count()
         assert people >= 5
         page.click("[data-run]")
-        page.wait_for_function("/^[1-9] of/.test(document.querySelector('.working .summary')?.innerText ?? '')")
+        page.wait_for_function("/^[1-9] of/.test(document.querySelector('.going .summary')?.innerText ?? '')")
         page.click("[data-do=stop]")
         page.wait_for_selector(".notice")
         page.wait_for_selector("before-after")

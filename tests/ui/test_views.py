@@ -1,7 +1,9 @@
+import re
 from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from identigen.pipeline import Availability
 from identigen.report import Report
 from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Subject
 from identigen.ui import session, views
+from identigen.ui.icons import qr_code
 from identigen.ui.text import LANGUAGES, say
 from identigen.ui.visitors import Running, Visitor
 
@@ -175,3 +178,20 @@ def test_the_summary_leaves_out_who_is_finished(visitor):
     again = session.set_seed(with_result(visitor).require(), 3, 9)
     text = views.summary(again, house(), partial(say, "en"))
     assert text == "1 × New face · about 1 s"
+
+
+def test_a_kiosk_shows_the_way_for_phones(visitor):
+    here = replace(house(), kiosk=True, phone_address="http://192.168.7.5:7860/")
+    page = views.header(visitor, here)
+    assert "data-kiosk" in page
+    assert "http://192.168.7.5:7860/" in page
+    assert "data-kiosk" not in views.header(visitor, house())
+
+
+def test_the_qr_code_says_the_address():
+    path = re.findall(r"M(\d+) (\d+)h1", qr_code("http://192.168.7.5:7860/"))
+    points = np.array(path, int)
+    picture = np.full((points.max() + 9, points.max() + 9), 255, np.uint8)
+    picture[points[:, 1] + 4, points[:, 0] + 4] = 0
+    large = cv2.resize(picture, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST)
+    assert cv2.QRCodeDetector().detectAndDecode(large)[0] == "http://192.168.7.5:7860/"
