@@ -31,7 +31,11 @@ class BackgroundPredictor(Protocol):
 
 
 def default_predictor(settings: Settings | None = None) -> BackgroundPredictor:
-    """The best predictor that is available under `settings`: the exemplar method, which needs no download."""
+    """The best predictor under `settings`: one with downloaded weights where they are here, else by exemplars."""
     from identigen.background.patchmatch import PatchMatch
 
-    return PatchMatch()
+    if settings is None or settings.engine == "embedded":
+        return PatchMatch()
+    from identigen.background.diffusion import diffusion_background, without_diffusion
+
+    return diffusion_background(settings) or without_diffusion(settings)

@@ -36,12 +36,19 @@ def embedded_synthesiser() -> Synthesiser:
 
 def available_synthesisers(settings: Settings) -> tuple[Synthesiser, ...]:
     """The engines that really run here, best first; none when the one that `settings` name is missing."""
-    return () if settings.engine == "diffusion" else (embedded_synthesiser(),)
+    from identigen.background import default_predictor
+    from identigen.synthesis.diffusion import diffusion_synthesiser, why_no_diffusion
+
+    if settings.engine == "embedded" or why_no_diffusion(settings):
+        return () if settings.engine == "diffusion" else (embedded_synthesiser(),)
+    diffusion = diffusion_synthesiser(settings, default_predictor(settings).predict)
+    found: tuple[Synthesiser, ...] = (diffusion,) if diffusion else ()
+    return found if settings.engine == "diffusion" else (*found, embedded_synthesiser())
 
 
 def why_unavailable(operation: Operation, settings: Settings) -> str:
     """Why no engine does `operation` here, and what would help: one sentence for people."""
+    from identigen.synthesis.diffusion import why_no_diffusion
+
     what = {Operation.FACE: "A new face", Operation.FACE_HAIR: "New hair", Operation.BODY: "A new body"}[operation]
-    if settings.engine == "diffusion":
-        return f"{what} was asked of the diffusion engine, which is not ready in this version; use --engine embedded."
-    return f"{what} needs the diffusion engine, which is not ready in this version; take a new face or a cover instead."
+    return f"{what} needs the diffusion engine, which cannot run here: {why_no_diffusion(settings)}"

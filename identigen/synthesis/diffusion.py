@@ -208,12 +208,12 @@ def why_no_diffusion(settings: Settings) -> str:
     """One sentence on what is missing for this engine and what to do about it; empty when nothing is."""
     if settings.engine == "embedded":
         return "Only the embedded engine is switched on; set IDENTIGEN_ENGINE to auto or diffusion."
+    if painter.choose_painter(settings) is None:  # asked first: looking for a device loads torch
+        return _what_to_fetch(settings)
     try:
         device = choose_device(settings.device)
     except EngineError as error:
         return str(error)
-    if painter.choose_painter(settings) is None:
-        return _what_to_fetch(settings)
     if device == "cpu" and settings.engine != "diffusion":
         return (
             "Drawing hair and bodies takes minutes without a GPU; set IDENTIGEN_ENGINE=diffusion to do it all the same."
@@ -227,5 +227,5 @@ def _what_to_fetch(settings: Settings) -> str:
         locate(name, settings)
     except ModelError as error:
         smaller = " On a GPU below 13 GB take sdxl-inpainting." if settings.diffusion_model == "auto" else ""
-        return f"This needs a model that draws people: {error}{smaller}"
+        return f"{error}{smaller}"
     return ""
