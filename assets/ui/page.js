@@ -32,6 +32,7 @@
       if (offer) return trigger("offer", { id: offer.dataset.offer });
       const take = event.target.closest("[data-take]");
       if (take) return trigger("run", { id: take.dataset.id, seed: take.dataset.take });
+      if (event.target.closest("[data-compare]")) return trigger("compare", {});
       if (event.target.closest("[data-run]")) return run(trigger, event.target.closest("[data-run]"));
       const picture = event.target.closest("[data-pick]");
       if (picture) pick(picture, event);
@@ -41,7 +42,7 @@
       if (picture && event.pointerType === "mouse" && !event.button) draw_box(picture, event);
     });
     element.addEventListener("change", (event) => {
-      const field = event.target.closest("select[data-do], input[data-do]");
+      const field = event.target.closest("select[data-do], input[data-do], textarea[data-do]");
       if (field) send({ ...field.dataset, value: field.value });
     });
     watch("value", () => settle(element));
@@ -55,7 +56,10 @@
       if (field !== document.activeElement) field.value = field.getAttribute("value");
     }
     const language = $("[data-language]", element);
-    if (language) document.documentElement.lang = language.dataset.language;
+    if (language) {
+      document.documentElement.lang = language.dataset.language;
+      document.body.dataset.page = language.dataset.page;
+    }
     if ($("[data-kiosk]", element)) start_kiosk();
   }
 

@@ -28,14 +28,14 @@ from identigen.pipeline import Pipeline, make_plan
 from identigen.report import detection_json
 from identigen.settings import Settings
 from identigen.types import MAX_SEED, Edit, Mask, Operation, Outcome, Photo, Plan, Result, Step
-from identigen.ui import media, session, views
+from identigen.ui import compare, media, session, views
 from identigen.ui.session import Session
 from identigen.ui.text import LANGUAGES, preferred, say
 from identigen.ui.views import House
 from identigen.ui.visitors import Running, Visitor, Visitors
 from identigen.verification import examined
 
-Regions = tuple[str, str, str, str, str]
+Regions = tuple[str, str, str, str, str, str]
 Data = Mapping[str, Any]
 
 FIRST_SIGHT = "zidane"
@@ -113,6 +113,7 @@ class Desk:
                 views.stage(visitor),
                 views.people(visitor, self.house),
                 views.dock(visitor, self.house),
+                views.comparing(visitor, self.house),
                 views.footer(visitor),
             )
 
@@ -260,6 +261,20 @@ class Desk:
         has_result = visitor.require().result is not None
         visitor.view = "result" if data["value"] == "result" and has_result else "choose"
 
+    def _page(self, visitor: Visitor, data: Data) -> None:
+        visitor.page = _one_of(data["value"], "work", "compare")
+
+    def _method(self, visitor: Visitor, data: Data) -> None:
+        visitor.methods = visitor.methods ^ {Operation(data["value"])}
+
+    def _rate(self, visitor: Visitor, data: Data) -> None:
+        if visitor.comparison is not None:
+            visitor.comparison = compare.rate(visitor.comparison, Operation(data["operation"]), int(data["value"]))
+
+    def _note(self, visitor: Visitor, data: Data) -> None:
+        if visitor.comparison is not None:
+            visitor.comparison = compare.annotate(visitor.comparison, Operation(data["operation"]), str(data["value"]))
+
     def _language(self, visitor: Visitor, data: Data) -> None:
         if data["value"] in LANGUAGES:
             visitor.language = data["value"]
@@ -277,19 +292,8 @@ class Desk:
         one that was offered. Nobody else is drawn anew.
         """
         visitor = self.visitor(request)
-        if visitor.running is not None:
-            visitor.notice = self._words(visitor, "error.busy")
-            yield self.regions(visitor)
-            return
-        try:
-            self._renew(visitor, event._data if isinstance(event._data, dict) else {})
-            yield from self._run(visitor)
-        except IdentiGenError as error:
-            visitor.notice = str(error)
-        except Exception:
-            log.exception("The work failed")
-            visitor.notice = self._words(visitor, "error.internal")
-        yield self.regions(visitor)
+        data: Data = event._data if isinstance(event._data, dict) else {}
+        yield from self._guarded(visitor, lambda: self._run(visitor, data))
 
     def _renew(self, visitor: Visitor, data: Data) -> None:
         if "again" in data:
@@ -297,14 +301,15 @@ class Desk:
         elif "seed" in data:
             visitor.update(lambda now: session.set_seed(now, int(data["id"]), int(data["seed"])))
 
-    def _run(self, visitor: Visitor) -> Iterator[Regions]:
+    def _run(self, visitor: Visitor, data: Data) -> Iterator[Regions]:
+        self._renew(visitor, data)
         current = visitor.require()
         edits = session.plan(current).edits
         todo, finished = session.remaining(current)
         steps = self.pipeline.run(current.photo, current.subjects, todo, finished)
         waiting = tuple(edit.subject_id for edit in todo.edits)
         stop = visitor.stop = threading.Event()
-        visitor.notice, visitor.view = "", "choose"
+        visitor.view = "choose"
         visitor.running = Running(len(waiting), waiting=waiting, estimate=self._estimate(current, waiting))
         try:
             result = yield from self._follow(visitor, current, steps, edits, stop)
@@ -313,25 +318,61 @@ class Desk:
                 self._learn(result.outcomes)
         finally:
             steps.close()
-            visitor.running = None
 
     def offer(self, event: gr.EventData, request: gr.Request) -> Iterator[Regions]:
         """Draw several identities of one person, for the visitor to pick from."""
         visitor = self.visitor(request)
+        yield from self._guarded(visitor, lambda: self._offer(visitor, int(event._data["id"])))
+
+    def compare(self, request: gr.Request) -> Iterator[Regions]:
+        """Put the chosen people through each of the chosen methods."""
+        visitor = self.visitor(request)
+        yield from self._guarded(visitor, lambda: self._compare(visitor))
+
+    def _guarded(self, visitor: Visitor, work: Callable[[], Iterator[Regions]]) -> Iterator[Regions]:
+        """Do one long piece of work at a time for a visitor; whatever goes wrong becomes a sentence on the page."""
         if visitor.running is not None:
             visitor.notice = self._words(visitor, "error.busy")
             yield self.regions(visitor)
             return
+        visitor.notice = ""
         try:
-            yield from self._offer(visitor, int(event._data["id"]))
+            yield from work()
         except IdentiGenError as error:
             visitor.notice = str(error)
         except Exception:
-            log.exception("No identities could be offered")
+            log.exception("The work failed")
             visitor.notice = self._words(visitor, "error.internal")
         finally:
             visitor.running = None
         yield self.regions(visitor)
+
+    def _compare(self, visitor: Visitor) -> Iterator[Regions]:
+        current = visitor.require()
+        operations = [o for o in compare.METHODS if o in visitor.methods and self.house.operations[o].engine]
+        stop = visitor.stop = threading.Event()
+        if visitor.comparison is None or visitor.comparison.photo is not current.photo:
+            visitor.comparison = compare.Comparison(current.photo, media.small(current.photo.pixels))
+        for index, operation in enumerate(operations):
+            if stop.is_set():
+                break
+            left = sum(self.house.seconds[o] for o in operations[index:]) * len(current.targets)
+            visitor.running = Running(len(operations), index, estimate=left)
+            yield self.regions(visitor)
+            plan = session.plan(session.change(current, current.targets, operation=operation))
+            result = self.pipeline.anonymize(current.photo, current.subjects, plan)
+            self._learn(result.outcomes)
+            trial = compare.Trial(
+                operation,
+                media.small(result.photo.pixels),
+                compare.measure(result.outcomes),
+                tuple(result.report.warnings),
+            )
+            with visitor.lock:
+                if visitor.session is None or visitor.session.photo is not current.photo or visitor.comparison is None:
+                    return
+                visitor.comparison = compare.with_trial(visitor.comparison, trial)
+                visitor.result_version += 1
 
     def _offer(self, visitor: Visitor, number: int) -> Iterator[Regions]:
         current = visitor.require()
@@ -467,6 +508,10 @@ _ACTIONS: dict[str, Action] = {
     "mask-reset": Desk._mask_reset,
     "open": Desk._open,
     "view": Desk._view,
+    "page": Desk._page,
+    "method": Desk._method,
+    "rate": Desk._rate,
+    "note": Desk._note,
     "language": Desk._language,
     "dismiss": lambda desk, visitor, data: None,
     "stop": _stop,

@@ -28,7 +28,7 @@ from identigen.ui.text import say
 
 PHOTO_TYPES = ["image", ".heic", ".heif", ".tif", ".tiff", ".avif"]
 QUEUE = 32
-_BIND = "window.IdentiGen.bind(element, trigger, watch)  // sends 'act', 'run', 'offer' and 'example'"
+_BIND = "window.IdentiGen.bind(element, trigger, watch)  // sends 'act', 'run', 'offer', 'compare' and 'example'"
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
 """One photo at a time is worked on: two cores, or one graphics card, are not faster with two."""
@@ -45,15 +45,17 @@ def build_page(pipeline: Pipeline) -> gr.Blocks:
             with gr.Column(elem_id="side"):
                 people = _region("people-region")
                 dock = _region("dock-region")
+        comparing = _region("compare-region")
         footer = _region("footer-region")
         with gr.Row(elem_id="photo-input"):  # not shown: our own buttons, paste and drop hand their file to it
             upload = gr.UploadButton("Photo", file_types=PHOTO_TYPES)
-        regions = [header, stage, people, dock, footer]
+        regions = [header, stage, people, dock, comparing, footer]
         for region in regions:
             # Small actions do not wait behind somebody's photo in the queue.
             region.act(desk.act, None, regions, queue=False, trigger_mode="multiple", **_QUIET)
             region.example(desk.example, None, regions, trigger_mode="always_last", **_ENGINE, **_QUIET)
             region.run(desk.run, None, regions, **_ENGINE, **_QUIET)
+            region.compare(desk.compare, None, regions, **_ENGINE, **_QUIET)
             region.offer(desk.offer, None, regions, **_ENGINE, **_QUIET)
         upload.upload(desk.upload, upload, regions, **_ENGINE, **_QUIET)
         page.load(desk.arrive, None, regions, **_QUIET)

@@ -19,14 +19,17 @@ from identigen.errors import IdentiGenError
 from identigen.models import package_file
 from identigen.photo import encode, open_photo, preview
 from identigen.pipeline import assemble
-from identigen.types import Photo, Result
+from identigen.types import Photo, Pixels, Result
+from identigen.ui.compare import METHODS, Comparison, to_csv, to_html
 from identigen.ui.overlay import crop_at, face_crop, portrait_box
 from identigen.ui.session import Session, region_of
+from identigen.ui.text import Language
 from identigen.ui.visitors import Visitors
 from identigen.verification import examined
 
 PREVIEW_SIDE = 1600
 THUMBNAIL_SIDE = 240
+COMPARED_SIDE = 1100
 _EXAMPLES = {
     "astronaut": ("skimage", "data/astronaut.png"),
     "bus": ("ultralytics", "assets/bus.jpg"),
@@ -44,6 +47,8 @@ _KINDS = {
     ".webp": "image/webp",
     ".json": "application/json",
     ".zip": "application/zip",
+    ".html": "text/html; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
 }
 
 
@@ -58,7 +63,12 @@ def routes(visitors: Visitors) -> list[Route]:
         visitor = visitors.with_token(request.path_params["token"])
         name = request.path_params["name"]
         session = visitor.session if visitor else None
-        return _answer(name, lambda: draw(session, name)) if session is not None else _nothing()
+        if visitor is None or session is None:
+            return _nothing()
+        if visitor.comparison is not None and name.startswith(("trial-", "comparison.")):
+            comparison, language = visitor.comparison, visitor.language
+            return _answer(name, lambda: draw_comparison(comparison, name, language))
+        return _answer(name, lambda: draw(session, name))
 
     return [Route("/media/example/{name}.jpg", example), Route("/media/{token}/{name}", own)]
 
@@ -69,6 +79,23 @@ def draw(session: Session, name: str) -> bytes:
     if what in _NUMBERED and number:
         return _NUMBERED[what](session, int(number))
     return _DRAWN[name](session)
+
+
+def draw_comparison(comparison: Comparison, name: str, language: Language) -> bytes:
+    """A picture or a file of the comparison; raise `KeyError` for a name that means nothing now."""
+    if name == "comparison.html":
+        return to_html(comparison, language).encode()
+    if name == "comparison.csv":
+        return to_csv(comparison).encode("utf-8-sig")  # so that spreadsheets know the letters
+    trial = comparison.trial(METHODS[int(name.removeprefix("trial-").removesuffix(".jpg"))])
+    if trial is None:
+        raise KeyError(name)
+    return trial.preview
+
+
+def small(pixels: Pixels) -> bytes:
+    """A JPEG for comparing: small enough that ten of them make one file."""
+    return encode(preview(pixels, COMPARED_SIDE), "jpeg", 88)
 
 
 def example_photo(name: str) -> Photo:
@@ -148,9 +175,16 @@ _DRAWN: dict[str, Callable[[Session], bytes]] = {
 def _answer(name: str, make: Callable[[], bytes]) -> Response:
     try:
         data = make()
-    except (KeyError, ValueError, IdentiGenError):  # a name, a number or a person that does not exist (any more)
+    except (
+        KeyError,
+        ValueError,
+        IndexError,
+        IdentiGenError,
+    ):  # what is named does not exist (any more)
         return _nothing()
-    return Response(data, media_type=_KINDS.get(Path(name).suffix, "application/octet-stream"), headers=_HEADERS)
+    ending = Path(name).suffix
+    headers = _HEADERS if ending == ".jpg" else {**_HEADERS, "Content-Disposition": "attachment"}
+    return Response(data, media_type=_KINDS.get(ending, "application/octet-stream"), headers=headers)
 
 
 def _nothing() -> Response:

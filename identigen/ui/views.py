@@ -17,6 +17,7 @@ from typing import Protocol
 
 from identigen.pipeline import Availability
 from identigen.types import Operation, Outcome, Subject
+from identigen.ui.compare import METHODS, STARS, Trial, lines_of
 from identigen.ui.icons import icon, logo, qr_code
 from identigen.ui.overlay import Outline, outline, portrait_box
 from identigen.ui.session import Choice, Session, region_of, remaining
@@ -54,10 +55,11 @@ def header(visitor: Visitor, house: House) -> str:
     t = _words(visitor)
     other: Language = "de" if visitor.language == "en" else "en"
     why = " ".join((t("engine.why"), *house.notices))
-    return f"""<header class="top" data-language="{visitor.language}"{" data-kiosk" if house.kiosk else ""}>
+    return f"""<header class="top" data-language="{visitor.language}" data-page="{visitor.page}"{" data-kiosk" if house.kiosk else ""}>
   <a class="skip" href="#stage">{t("skip")}</a>
   <h1 class="brand">{logo()}<span>Identi<b>Gen</b></span></h1>
   <p class="claim">{t("claim")}</p>
+  <nav class="pages" aria-label="{t("pages")}">{_pages(visitor, t)}</nav>
   {_phone(house, t)}
   <p class="engine" title="{escape(why)}"><i></i>{t("engine")}</p>
   <button class="quiet word" type="button" data-do="language" data-value="{other}" lang="{other}"
@@ -65,6 +67,14 @@ def header(visitor: Visitor, house: House) -> str:
   <button class="quiet round" type="button" data-local="theme" aria-label="{t("theme")}" title="{t("theme")}"
     ><span class="by-day">{icon("moon")}</span><span class="by-night">{icon("sun")}</span></button>
 </header>"""
+
+
+def _pages(visitor: Visitor, t: Say) -> str:
+    return "".join(
+        f'<button type="button" data-do="page" data-value="{name}" aria-current="{_yes(visitor.page == name)}">'
+        f"{t(f'page.{name}')}</button>"
+        for name in ("work", "compare")
+    )
 
 
 def _phone(house: House, t: Say) -> str:
@@ -382,17 +392,27 @@ def _mask_row(visitor: Visitor, number: int, choice: Choice, t: Say) -> str:
 
 
 def _story(outcome: Outcome, t: Say) -> str:
-    why = outcome.reason or _measured(outcome, t)
+    """Why it came out so, and what was kept."""
+    why = escape(outcome.reason) or _measured(outcome, t)
     rows = "".join(
-        f"<li><b>{escape(name.replace('_', ' '))}</b> {escape(_value(pair.get('before')))} → {escape(_value(pair.get('after')))}</li>"
+        f"<li><b>{_kept_name(name, t)}</b><span>{_value(pair.get('before'))} → {_value(pair.get('after'))}</span></li>"
         for name, pair in outcome.kept.items()
     )
-    kept = f"<h3>{t('kept')}</h3><ul class='kept'>{rows}</ul>" if rows else ""
-    return f'<div class="story">{f"<p>{why if why == _measured(outcome, t) else escape(why)}</p>" if why else ""}{kept}</div>'
+    kept = f'<h3>{t("kept")}</h3><ul class="kept">{rows}</ul>' if rows else ""
+    return f'<div class="story">{f"<p>{why}</p>" if why else ""}{kept}</div>'
+
+
+def _kept_name(name: str, t: Say) -> str:
+    try:
+        return t(f"kept.{name}")
+    except KeyError:  # an attribute that another room has added
+        return escape(name.replace("_", " "))
 
 
 def _value(value: object) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2f}"
+    return escape(str(value))
 
 
 def _options(house: House, t: Say, chosen: Operation | None = None) -> str:
@@ -487,6 +507,84 @@ def _finished(visitor: Visitor, session: Session, t: Say) -> str:
     notes = f'<details class="notes"><summary>{t("notes")}</summary><ul>{warnings}</ul></details>' if warnings else ""
     return f"""<p class="summary done">{icon("check")}<b>{t("result.ready", len(changed))}</b> {seconds}</p>
     <div class="downloads" role="group" aria-label="{t("download")}">{links}</div>{notes}"""
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def comparing(visitor: Visitor, house: House) -> str:
+    """The page for those who judge methods: choose some, see them side by side, rate, take the file along."""
+    t = _words(visitor)
+    if visitor.page != "compare":
+        return ""
+    session = visitor.session
+    if session is None or not session.subjects:
+        return f'<section class="compare"><h2>{t("compare.title")}</h2><p>{t("compare.none")}</p></section>'
+    chips = "".join(_method(operation, visitor, house, t) for operation in METHODS)
+    count = len(_possible(visitor, house))
+    if visitor.running is not None:
+        button = f'<div class="compare-run">{_progress(visitor, t)}</div>'
+    else:
+        label = t("compare.run", number=count)
+        button = f'<button class="solid" type="button" data-compare{"" if count else " disabled"}>{label}</button>'
+    return f"""<section class="compare" aria-label="{t("compare.title")}">
+  <div class="compare-head"><div><h2>{t("compare.title")}</h2><p>{t("compare.lead")}</p></div>{_exports(visitor, t)}</div>
+  <div class="compare-bar"><div class="chips" role="group" aria-label="{t("compare.methods")}">{chips}</div>{button}</div>
+  {_notice(visitor, t)}
+  <div class="trials">{_trials(visitor, t)}</div>
+</section>"""
+
+
+def _method(operation: Operation, visitor: Visitor, house: House, t: Say) -> str:
+    available, name = house.operations.get(operation), t(f"op.{operation.value}")
+    if available is None or available.engine is None:
+        reason = escape(available.reason) if available else ""
+        return f'<button class="chip" type="button" data-do="method" disabled title="{reason}">{name}</button>'
+    pressed = _yes(operation in visitor.methods)
+    return (
+        f'<button class="chip" type="button" data-do="method" data-value="{operation.value}" aria-pressed="{pressed}">'
+        f"{name}</button>"
+    )
+
+
+def _possible(visitor: Visitor, house: House) -> list[Operation]:
+    """The chosen methods that some engine can do here."""
+    return [o for o in METHODS if o in visitor.methods and o in house.operations and house.operations[o].engine]
+
+
+def _exports(visitor: Visitor, t: Say) -> str:
+    if visitor.comparison is None or not visitor.comparison.trials:
+        return ""
+    return "".join(
+        f'<a class="soft" href="{media(visitor, f"comparison.{ending}")}" download="identigen-comparison.{ending}">'
+        f"{icon('download')}{t(f'compare.{ending}')}</a>"
+        for ending in ("html", "csv")
+    )
+
+
+def _trials(visitor: Visitor, t: Say) -> str:
+    comparison, session = visitor.comparison, visitor.session
+    if comparison is None or session is None or comparison.photo is not session.photo:
+        return ""
+    original = f"""<article class="trial"><img src="{media(visitor, "photo.jpg")}" alt="{t("compare.original")}">
+    <div><h3>{t("compare.original")}</h3></div></article>"""
+    return original + "".join(_trial(visitor, trial, t) for trial in comparison.trials)
+
+
+def _trial(visitor: Visitor, trial: Trial, t: Say) -> str:
+    name, value = t(f"op.{trial.operation.value}"), trial.operation.value
+    figures = "".join(f"<dt>{a}</dt><dd>{escape(b)}</dd>" for a, b in lines_of(trial, visitor.language))
+    stars = "".join(
+        f'<button class="star{" lit-star" if number <= trial.rating else ""}" type="button" data-do="rate" '
+        f'data-operation="{value}" data-value="{number}" aria-pressed="{_yes(number == trial.rating)}" '
+        f'aria-label="{name}: {t("compare.rating", number=number)}">{icon("star")}</button>'
+        for number in range(1, STARS + 1)
+    )
+    warnings = "".join(f'<p class="word">{escape(warning)}</p>' for warning in trial.warnings)
+    return f"""<article class="trial"><img src="{media(visitor, f"trial-{METHODS.index(trial.operation)}.jpg")}" alt="{name}">
+    <div><h3>{name}</h3><dl>{figures}</dl>{warnings}<div class="stars">{stars}</div>
+    <textarea rows="2" data-do="note" data-operation="{value}" aria-label="{t("compare.note", name=name)}"
+      placeholder="{t("compare.note.hint")}" maxlength="2000">{escape(trial.note)}</textarea></div></article>"""
 
 
 # ---------------------------------------------------------------- small words

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from identigen.errors import IdentiGenError
-from identigen.types import Mask
+from identigen.types import Mask, Operation
+from identigen.ui.compare import FIRST_CHOICE, Comparison
 from identigen.ui.overlay import Outline
 from identigen.ui.session import Session
 from identigen.ui.text import Language
@@ -51,6 +52,9 @@ class Visitor:
     notice: str = ""
     running: Running | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    page: str = "work"
+    methods: frozenset[Operation] = FIRST_CHOICE
+    comparison: Comparison | None = None
     outlines: dict[int, Traced] = field(default_factory=dict)
     photo_version: int = 0
     result_version: int = 0
@@ -115,4 +119,4 @@ class Visitors:
         visitor = self._by_page.pop(page, None)
         if visitor is not None:
             visitor.stop.set()
-            visitor.session, visitor.outlines = None, {}
+            visitor.session, visitor.comparison, visitor.outlines = None, None, {}

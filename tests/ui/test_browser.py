@@ -158,6 +158,28 @@ def test_a_mask_is_painted_and_taken_back(enter):
         page.wait_for_selector("text=own mask")
 
 
+def test_methods_are_compared_and_taken_along(enter):
+    with enter("desktop") as visit:
+        page = visit.open()
+        page.click("[data-do=page][data-value=compare]")
+        for name in ("face", "remove"):
+            page.click(f"[data-do=method][data-value={name}]")
+            page.wait_for_selector(f"[data-do=method][data-value={name}][aria-pressed=false]")
+        page.click("[data-compare]")
+        page.wait_for_function("document.querySelectorAll('.trial').length === 3")
+        page.wait_for_selector("[data-compare]")
+        page.click("[data-do=rate][data-operation=layered][data-value='5']")
+        page.wait_for_function("document.querySelectorAll('.lit-star').length === 5")
+        page.fill("textarea[data-operation=layered]", "for the meeting")
+        page.keyboard.press("Tab")
+        page.wait_for_timeout(300)
+        assert serious(page) == []
+        for ending, wanted in (("html", "for the meeting"), ("csv", "layered,2,")):
+            with page.expect_download() as download:
+                page.click(f"a[download='identigen-comparison.{ending}']")
+            assert wanted in Path(download.value.path()).read_text("utf-8")
+
+
 def test_stop_keeps_who_is_finished(enter, astronaut, tmp_path):
     face = cv2.resize(astronaut.pixels[0:260, 90:350], (200, 200), interpolation=cv2.INTER_AREA)
     crowd = np.full((240, 1300, 3), 120, np.uint8)

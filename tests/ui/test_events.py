@@ -140,6 +140,24 @@ def test_four_identities_are_offered_and_one_is_taken(desk, request_, visitor):
     assert not visitor.session.stale
 
 
+def test_methods_are_compared_rated_and_noted(desk, request_, visitor):
+    act(desk, request_, do="page", value="compare")
+    act(desk, request_, do="toggle", id=1)
+    for name in ("remove", "pixelate"):
+        act(desk, request_, do="method", value=name)
+    pages = list(desk.compare(request_))
+    assert [trial.operation.value for trial in visitor.comparison.trials] == ["face", "layered"]
+    assert [trial.figures.people for trial in visitor.comparison.trials] == [1, 1]
+    assert "1 of 2 done" in pages[1][4]
+    page = act(desk, request_, do="rate", operation="face", value="4")[4]
+    assert page.count("lit-star") == 4
+    act(desk, request_, do="note", operation="face", value="<b>fine</b>")
+    assert "&lt;b&gt;fine" in act(desk, request_, do="page", value="compare")[4]
+    before = visitor.comparison
+    assert 'role="alert"' in act(desk, request_, do="rate", operation="blur", value="4")[4]
+    assert visitor.comparison is before
+
+
 @pytest.mark.parametrize(
     "data",
     [
