@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
+from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.models import asset, borrow
 from identigen.types import Floats, Window
@@ -59,6 +59,21 @@ class Mesh:
             cv2.fillConvexPoly(part, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
             marks = np.maximum(marks, cv2.dilate(part, disc(growth)).astype(np.uint8))
         return np.asarray(self.inside & (marks == 0), np.float32)
+
+    @cached_property
+    def lips(self) -> Floats:
+        """1 on the lips, softly 0 elsewhere."""
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
+        cv2.fillPoly(canvas, [np.round(self.canonical[LIPS_OUTSIDE]).astype(np.int32)], (1,))
+        return np.asarray(cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 2.5), np.float32)
+
+    @cached_property
+    def bare(self) -> Floats:
+        """1 on forehead, cheeks and chin, softly 0 near brows, eyes, nose and mouth."""
+        nose = np.zeros((SIDE, SIDE), np.uint8)
+        cv2.fillConvexPoly(nose, cv2.convexHull(np.round(self.canonical[NOSE]).astype(np.int32)), (1,))
+        away = self.skin * (cv2.dilate(nose, disc(5)) == 0)
+        return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
 
     @cached_property
     def fringe_zone(self) -> npt.NDArray[np.bool_]:

@@ -17,8 +17,8 @@ from identigen.models import asset, borrow
 from identigen.types import Floats
 
 FREQUENCIES = 32
-STEPS = 10
-GUIDANCE = 1.2
+STEPS = 6
+GUIDANCE = 1.0
 STEERING = 2.0
 
 
@@ -28,7 +28,7 @@ class Velocity(nn.Module):
     `known` `(n, 1)` is 0 where the condition is withheld (classifier-free guidance, Ho and Salimans 2022).
     """
 
-    def __init__(self, latent: int, conditions: int, width: int = 288, depth: int = 3, dropout: float = 0.1) -> None:
+    def __init__(self, latent: int, conditions: int, width: int = 288, depth: int = 3, dropout: float = 0.15) -> None:
         super().__init__()
         self.time = nn.Linear(2 * FREQUENCIES, width)
         self.condition = nn.Linear(conditions + 1, width)
@@ -62,7 +62,7 @@ class _Block(nn.Module):
         return out
 
 
-def noise(seeds: Sequence[int], size: int) -> Floats:
+def noise(seeds: Sequence[int | Sequence[int]], size: int) -> Floats:
     """One noise vector `(size,)` for each seed, the same on every machine."""
     return np.asarray([np.random.default_rng(seed).standard_normal(size) for seed in seeds], np.float32)
 
@@ -72,8 +72,8 @@ def sample(
     network: Velocity,
     start: Floats,
     condition: Floats,
-    guidance: float = GUIDANCE,
-    steps: int = STEPS,
+    guidance: float | None = None,
+    steps: int | None = None,
     steer: Callable[[Floats], Floats] | None = None,
 ) -> Floats:
     """Carry noise `(n, d)` to faces under one condition `(c,)` or one each `(n, c)`, by Heun's method.
@@ -81,14 +81,20 @@ def sample(
     `steer` looks at where each face is heading `(n, d)` and answers with how far it should be moved; the flow is bent
     on the way, so that what arrives is still a face.
     """
+    guidance, steps = GUIDANCE if guidance is None else guidance, STEPS if steps is None else steps
     x = torch.from_numpy(np.array(start))
     told = torch.from_numpy(np.array(condition, np.float32)).expand(len(x), -1)
 
     def velocity(at: Tensor, moment: float) -> Tensor:
-        time = torch.full((2 * len(at),), moment)
-        known = torch.cat([torch.ones(len(at), 1), torch.zeros(len(at), 1)])
-        with_, without = network(torch.cat([at, at]), time, torch.cat([told, told]), known).chunk(2)
-        towards = torch.as_tensor(without + guidance * (with_ - without))
+        if guidance == 1.0:
+            towards: Tensor = network(at, torch.full((len(at),), moment), told, torch.ones(len(at), 1))
+        else:
+            time, known = (
+                torch.full((2 * len(at),), moment),
+                torch.cat([torch.ones(len(at), 1), torch.zeros(len(at), 1)]),
+            )
+            with_, without = network(torch.cat([at, at]), time, torch.cat([told, told]), known).chunk(2)
+            towards = torch.as_tensor(without + guidance * (with_ - without))
         if steer is None:
             return towards
         heading = at + (1 - moment) * towards

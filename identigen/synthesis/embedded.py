@@ -17,10 +17,13 @@ from identigen.synthesis.rendering import draw, prepare
 from identigen.types import Candidate, Edit, Face, Floats, Operation, Pixels, Subject
 
 TEMPERATURE = 0.9  # of the noise: a little less than the data's own spread keeps rare oddities out
-REPULSION = 1.2  # distance from the middle on the far side, in the source's own, at full strength
-AWAY = (0.15, 0.45)
+DISTANCE = (0.4, 0.9)  # foretold distance from the source at strength 0 and 1
 STIFFNESS = 1e-3
-LOOSE = 0.8
+LOOSE = 1.0
+PUSH = 0.6
+CHANCES = 12
+BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
+KEEPING = 0.1
 
 
 class Embedded:
@@ -41,43 +44,66 @@ class Embedded:
         identities = imagine(conditions, portrait, condition, seeds, edit.strength)
         canvas = prepare(codec, portrait, pixels)
         k = len(codec.detail_scale)
+        usual = codec.decode((np.append(condition, 1).astype(np.float32) @ conditions.middle)[:k])
         for seed, identity in zip(seeds, identities, strict=True):
             shape = new_shape(codec, portrait, identity[k:], edit.strength)
-            drawing = draw(codec, portrait, canvas, pixels, codec.decode(identity[:k]), shape)
+            drawing = draw(codec, portrait, canvas, pixels, calmed(codec, codec.decode(identity[:k]), usual), shape)
             yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
 
 
 def imagine(
     conditions: Conditions, portrait: Portrait, condition: Floats, seeds: Sequence[int], strength: float
 ) -> Floats:
-    """Identities `(n, d)` under the portrait's condition, each led away from the portrait's own.
+    """Identities `(n, d)` under the portrait's condition, far from the portrait's own.
 
-    "Away" is measured where it counts: in the recogniser's embedding as foretold from the latent, from the mean of
-    everybody under the same condition. So what the condition says stays, and only what is personal is turned round.
+    For each seed several people are imagined, and the one is taken who is far enough at the least change of what must
+    stay. "Far" is measured where it counts, in the recogniser's embedding as foretold from the latent, but only across
+    the directions of apparent age, gender presentation and beard: along these nothing is to be won.
     """
     own = np.concatenate([portrait.code, portrait.shape_code])
-    middle = np.append(condition, 1).astype(np.float32) @ conditions.middle
     likeness = conditions.likeness
-    away = likeness @ (own - middle)
-    length = float(np.linalg.norm(away))
-    away /= max(length, 1e-6)
-    step = np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), away) @ likeness
-    step /= float(away @ likeness @ step)
-    target = -REPULSION * strength * float(np.clip(length, *AWAY))
+    kept = np.linalg.qr(conditions.axes[:3].T)[0]
+    lift = np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), likeness)
+    wanted = DISTANCE[0] + (DISTANCE[1] - DISTANCE[0]) * strength
+
+    def apart(heading: Floats) -> tuple[Floats, Floats, Floats]:
+        whole = (heading - own) @ likeness.T
+        across = whole - whole @ kept @ kept.T
+        return whole, across, np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
 
     def lead_away(heading: Floats) -> Floats:
-        along = (heading - middle) @ likeness.T @ away
-        return np.asarray(np.minimum(target - along, 0)[:, None] * step, np.float32)
+        _, across, length = apart(heading)
+        step = across / length @ lift
+        gain = np.maximum(((step @ likeness.T) * across / length).sum(1, keepdims=True), 0.1)
+        return np.asarray(PUSH * np.clip(wanted - length, 0, 0.3) * step / gain, np.float32)
 
-    start = TEMPERATURE * noise(seeds, len(own))
-    told = np.array([_loosened(conditions, condition, seed) for seed in seeds])
-    return sample(load_prior(), start, told, steer=lead_away)
+    chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
+    start = TEMPERATURE * noise(chances, len(own))
+    told = np.array([_loosened(conditions, condition, chance) for chance in chances])
+    people = sample(load_prior(), start, told, steer=lead_away)
+    whole, _, length = apart(people)
+    lost = ((whole @ conditions.axes[:3].T) ** 2).sum(1)
+    worth = np.minimum(length[:, 0], wanted) - KEEPING * np.sqrt(lost)
+    best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
+    return np.asarray(people[best], np.float32)
 
 
-def _loosened(conditions: Conditions, condition: Floats, seed: int) -> Floats:
+def _loosened(conditions: Conditions, condition: Floats, chance: Sequence[int]) -> Floats:
     """The condition as one of many people could meet it: kinship, which is told vaguely, differs from seed to seed."""
-    wobble = np.random.default_rng([seed, 1]).standard_normal(len(condition))
+    wobble = np.random.default_rng([*chance, 1]).standard_normal(len(condition))
     return np.asarray(condition + LOOSE * VAGUENESS * wobble, np.float32)
+
+
+def calmed(codec: Codec, detail: Floats, usual: Floats) -> Floats:
+    """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
+
+    Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain. Colour follows the photo
+    but for the lips: a tint from another lamp would show.
+    """
+    out = usual + (detail - usual) * (1 - (1 - BARE_SKIN) * codec.mesh.bare)[..., None]
+    grey, plain = out.mean(-1, keepdims=True), usual - usual.mean(-1, keepdims=True)
+    tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]
+    return np.asarray(grey + tint, np.float32)
 
 
 def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -> Floats:

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m identigen.training", description=__doc__)
     parser.add_argument("faces", type=Path, help="folder of training faces with index.csv")
     parser.add_argument("out", type=Path, help="folder for weights and figures")
-    parser.add_argument("--steps", type=int, default=6000, help="training steps of the prior")
+    parser.add_argument("--steps", type=int, default=3200, help="training steps of the prior")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     try:

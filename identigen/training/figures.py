@@ -10,11 +10,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import SIDE, Codec, from_detail
+from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, remap
 from identigen.identity.prior import noise, sample
+from identigen.landmarks import LEFT_EYE, RIGHT_EYE, face_box
+from identigen.recognition import default_recogniser
 from identigen.training.flow import Trained
 from identigen.training.latents import Latents
-from identigen.types import Floats, Pixels
+from identigen.types import Face, Floats, Pixels, Window
 
 SAMPLES = 1000
 GREY = 150.0
@@ -23,22 +25,52 @@ GREY = 150.0
 def write_figures(
     out: Path, figures: Mapping[str, Any], codec: Codec, trained: Trained, taught: Latents, held: Latents
 ) -> None:
-    """Write `training.json`, `samples.jpg` (drawn under the conditions of held-out faces) and `loss.png`."""
+    """Write `training.json`, `samples.jpg` (under the conditions of held-out faces), `loss.png` and `nearest.png`."""
     conditions = held.conditions[np.arange(SAMPLES) % len(held.conditions)]
     drawn = sample(trained.network, noise(range(SAMPLES), taught.codes.shape[1]), conditions)
-    record = dict(figures) | {"copying": nearest(drawn, taught.codes, held.codes)}
-    (out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     _write(out / "samples.jpg", _sheet(codec, drawn[:48]))
     _write(out / "loss.png", plot_history(trained.history))
-
-
-def nearest(drawn: Floats, taught: Floats, held: Floats) -> dict[str, float]:
-    """Median distance to the nearest taught face, of samples and (for comparison) of faces never taught."""
-    return {
-        "sample_to_taught": float(np.median(_nearest(drawn, taught))),
-        "held_out_to_taught": float(np.median(_nearest(held, taught))),
-        "share_nearer_than_any_held_out": float((_nearest(drawn, taught) < _nearest(held, taught).min()).mean()),
+    originals = taught.codes[: len(taught.codes) // 2]  # the second half are their mirror images
+    to_taught, among = nearest(describe_codes(codec, drawn), describe_codes(codec, originals))
+    limit = float(np.percentile(among, 5))
+    copying = {
+        "samples": SAMPLES,
+        "median_to_nearest_taught": float(np.median(to_taught)),
+        "median_among_taught": float(np.median(among)),
+        "limit": limit,
+        "share_nearer_than_limit": float((to_taught < limit).mean()),
     }
+    _write(out / "nearest.png", plot_nearest(to_taught, among, limit))
+    (out / "training.json").write_text(json.dumps(dict(figures) | {"copying": copying}, indent=1) + "\n")
+
+
+def describe_codes(codec: Codec, codes: Floats) -> Floats:
+    """Descriptors `(n, 128)` of latents, all drawn in one and the same frame: same light, same pose, no hair."""
+    recogniser = default_recogniser()
+    return np.concatenate([recogniser.describe(*_portrait(codec, code)) for code in codes])
+
+
+def nearest(drawn: Floats, taught: Floats) -> tuple[Floats, Floats]:
+    """Distance of each drawn face to its nearest taught one, and of each taught one to its nearest other."""
+    own = _distances(taught, taught)
+    np.fill_diagonal(own, np.inf)
+    return np.asarray(_distances(drawn, taught).min(1), np.float32), np.asarray(own.min(1), np.float32)
+
+
+def plot_nearest(drawn: Floats, taught: Floats, limit: float) -> Pixels:
+    """Histograms of nearest distances: samples to taught faces (red), taught faces among themselves (black)."""
+    canvas = np.full((320, 480, 3), 255, np.uint8)
+    edges = np.linspace(0, max(float(drawn.max()), float(taught.max())), 41)
+    for values, colour in ((taught, (0, 0, 0)), (drawn, (200, 30, 30))):
+        share = np.histogram(values, edges)[0] / len(values)
+        x = 40 + (edges[:-1] + edges[1:]) / 2 / edges[-1] * 420
+        y = 290 - share / 0.25 * 270
+        cv2.polylines(canvas, [np.stack([x, y], 1).round().astype(np.int32)], False, colour, 1, cv2.LINE_AA)
+    column = round(40 + limit / edges[-1] * 420)
+    cv2.line(canvas, (column, 20), (column, 290), (120, 120, 120), 1)
+    text = f"dlib distance 0..{edges[-1]:.2f}; red: sample to nearest taught face; grey: limit {limit:.2f}"
+    cv2.putText(canvas, text, (8, 312), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+    return canvas
 
 
 def plot_history(history: tuple[tuple[int, float, float], ...]) -> Pixels:
@@ -55,9 +87,22 @@ def plot_history(history: tuple[tuple[int, float, float], ...]) -> Pixels:
     return canvas
 
 
-def _nearest(codes: Floats, others: Floats) -> Floats:
+def _distances(codes: Floats, others: Floats) -> Floats:
     squares = (codes**2).sum(1)[:, None] + (others**2).sum(1)[None] - 2 * codes @ others.T
-    return np.asarray(np.sqrt(np.maximum(squares.min(1), 0)), np.float32)
+    return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
+
+
+def _portrait(codec: Codec, code: Floats) -> tuple[Pixels, list[Face]]:
+    """A latent drawn from the front on grey, with its face."""
+    k = len(codec.detail_scale)
+    points = (codec.shape_mean + codec.decode_shape(code[k:])) * 58 + [128, 128, 0]
+    points = np.concatenate([points, np.zeros((10, 3))]).astype(np.float32)
+    points[POINTS : POINTS + 5], points[POINTS + 5 :] = points[RIGHT_EYE].mean(0), points[LEFT_EYE].mean(0)
+    place, on_face = codec.mesh.locate(points, Window(0, 0, 256, 256))
+    plain = np.broadcast_to(np.array([150, 123, 108], np.float32), (SIDE, SIDE, 3))
+    skin = remap(from_detail(codec.decode(code[:k]), plain), place).clip(0, 255)
+    pixels = np.where(on_face[..., None], skin, GREY).astype(np.uint8)
+    return pixels, [Face(face_box(points), points)]
 
 
 def _sheet(codec: Codec, codes: Floats) -> Pixels:
