@@ -74,6 +74,16 @@ def square_around(box: Box, context: float, side: int) -> Crop:
     return Crop(Window(left, top, left + edge, top + edge), side)
 
 
+def square_inside(box: Box, context: float, side: int, photo_size: tuple[int, int]) -> Crop:
+    """As `square_around`, moved to reach over the border as little as it can: what is there beats repetition."""
+    w = square_around(box, context, side).window
+    left, top = (
+        min(max(start, 0), max(0, length - w.width)) if w.width <= length else (length - w.width) // 2
+        for start, length in ((w.left, photo_size[1]), (w.top, photo_size[0]))
+    )
+    return Crop(Window(left, top, left + w.width, top + w.width), side)
+
+
 def _resize(array: Numbers, side: int) -> Numbers:
     if array.shape[0] == side and array.shape[1] == side:
         return array.copy()

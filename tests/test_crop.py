@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from identigen.crop import Crop, square_around
+from identigen.crop import Crop, square_around, square_inside
 from identigen.types import Window
 
 quick = hypothesis_settings(max_examples=60, deadline=None)
@@ -81,3 +81,19 @@ def test_square_around_holds_the_box_in_its_middle() -> None:
 def test_a_crop_is_square_and_not_empty(window: Window, side: int) -> None:
     with pytest.raises(ValueError, match="square"):
         Crop(window, side)
+
+
+@pytest.mark.parametrize(
+    ("box", "window"),
+    [
+        ((40, 40, 60, 60), (30, 30, 70, 70)),
+        ((0, 0, 20, 20), (0, 0, 40, 40)),
+        ((180, 80, 200, 100), (160, 60, 200, 100)),
+        ((90, 0, 110, 100), (0, -50, 200, 150)),
+        ((0, 0, 200, 100), (-100, -150, 300, 250)),
+    ],
+)
+def test_a_square_stays_inside_the_photo_where_it_can(box: tuple[float, ...], window: tuple[int, ...]) -> None:
+    crop = square_inside(box, 2.0, 64, (100, 200))
+    assert crop.window == Window(*window)
+    assert crop.side == 64

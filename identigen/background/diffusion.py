@@ -12,7 +12,7 @@ import numpy as np
 
 from identigen.background.lama import Lama, paste_hole, unseen
 from identigen.background.patchmatch import PatchMatch, require_fit
-from identigen.crop import square_around
+from identigen.crop import square_inside
 from identigen.errors import EngineError, IdentiGenError
 from identigen.models import ModelRecord
 from identigen.models.devices import choose_device
@@ -70,7 +70,7 @@ class DiffusionBackground:
         return self._fall_back(pixels, hole, forbidden, seed, reason)
 
     def _draw(self, pixels: Pixels, hole: Mask, forbidden: Mask | None, seed: int) -> tuple[Window, Pixels]:
-        crop = square_around(hole.window.box, CONTEXT, self.record.side)
+        crop = square_inside(hole.window.box, CONTEXT, self.record.side, hole.photo_size)
         square, hidden = crop.extract(pixels), unseen(crop, hole, forbidden)
         painted = painter.paint(Order(self.record.name, square, hidden, PROMPT, seed), self.settings)
         self._note(painted.notices)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from identigen.background.patchmatch import require_fit
-from identigen.crop import Crop, square_around
+from identigen.crop import Crop, square_inside
 from identigen.errors import MaskError, ModelCorrupt
 from identigen.models import borrow, record_of
 from identigen.models.devices import choose_device
@@ -47,7 +47,7 @@ class Lama:
         require_fit(pixels, hole, forbidden)
         if not hole.area:
             return Window(0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8)
-        crop = square_around(hole.window.box, CONTEXT, record_of(NAME).side)
+        crop = square_inside(hole.window.box, CONTEXT, record_of(NAME).side, hole.photo_size)
         barred = unseen(crop, hole, forbidden)
         filled = self._fill(crop.extract(pixels), barred)
         return paste_hole(pixels, hole, crop, filled)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from identigen import masks
-from identigen.crop import Crop, square_around
+from identigen.crop import Crop, square_inside
 from identigen.detection import sam
 from identigen.errors import EngineError, ModelError
 from identigen.models import ModelRecord
@@ -169,7 +169,7 @@ class _Scene:
 
 
 def _set_scene(pixels: Pixels, subject: Subject, edit: Edit, region: Mask, side: int) -> _Scene:
-    crop = square_around(region.window.box, CONTEXT[edit.operation], side)
+    crop = square_inside(region.window.box, CONTEXT[edit.operation], side, region.photo_size)
     seen = _attributes(pixels, subject)
     text = prompt.describe(edit.operation, prompt.words_for(seen, edit.attributes), prompt.view_of(seen))
     pose = None if edit.operation is Operation.FACE else _pose(pixels, subject, crop)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from identigen import masks
 from identigen.errors import EngineError
-from identigen.landmarks import OVAL
 from identigen.types import Box, Edit, Face, Floats, Mask, Operation, Pixels, Subject, Window
 
 FACE_GROWTH = 0.07
@@ -35,22 +35,26 @@ def region_of(subject: Subject, edit: Edit, photo_size: tuple[int, int], hair: M
 
 
 def face_oval(face: Face, photo_size: tuple[int, int]) -> Mask:
-    """The face with its jaw line, a little more than tight; an ellipse where there are no landmarks."""
+    """The face with its jaw line, a little more than tight; an ellipse where there are no landmarks.
+
+    The hull of all points, not the line of the jaw: in profile nose and lips stand out beyond it.
+    """
     if face.landmarks is None:
         oval = masks.ellipse(_grown(face.box, 0.05, 0.15, 0.05), photo_size)
     else:
-        oval = masks.polygon(face.landmarks[OVAL, :2], photo_size)
+        hull = cv2.convexHull(np.ascontiguousarray(face.landmarks[:468, :2]))
+        oval = masks.polygon(np.asarray(hull, np.float32)[:, 0], photo_size)
     return masks.grow(oval, max(1.0, FACE_GROWTH * face.size_px))
 
 
 def hair_above(subject: Subject, photo_size: tuple[int, int]) -> Mask:
     """The person's mask around and above the face, without the face: hair, hat and ears.
 
-    It reaches down to the chin only, so that shoulders and clothes stay.
+    An ellipse that narrows towards the chin, so that shoulders and clothes stay.
     """
     if subject.face is None:
         return Mask.empty(*photo_size)
-    head = masks.rectangle(_grown(subject.face.box, 0.65, 1.0, 0.0), photo_size)
+    head = masks.ellipse(_grown(subject.face.box, 0.6, 0.8, 0.15), photo_size)
     return masks.subtract(masks.intersect(subject.mask, head), face_oval(subject.face, photo_size))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from identigen import masks
 from identigen.errors import EngineError
+from identigen.landmarks import OVAL
 from identigen.synthesis import regions
 from identigen.types import Edit, Face, Mask, Operation, Subject, Window
 
@@ -38,15 +39,24 @@ def test_a_face_is_covered_to_its_rim_and_little_more(subject: Subject) -> None:
 
 def test_the_oval_follows_the_landmarks(subject: Subject) -> None:
     points = np.zeros((478, 3), np.float32)
-    angle = np.linspace(0, 2 * np.pi, len(regions.OVAL), endpoint=False)
-    points[regions.OVAL, 0] = 160 + 25 * np.cos(angle)
-    points[regions.OVAL, 1] = 100 + 40 * np.sin(angle)
+    angle = np.linspace(0, 2 * np.pi, len(OVAL), endpoint=False)
+    points[:, :2] = (160, 100)
+    points[OVAL, 0] = 160 + 25 * np.cos(angle)
+    points[OVAL, 1] = 100 + 40 * np.sin(angle)
     oval = regions.face_oval(replace(FACE, landmarks=points), SIZE)
     x1, y1, x2, y2 = oval.window.box
     assert 125 <= x1 <= 135
     assert 185 <= x2 <= 195
     assert y1 < 60
     assert y2 > 140
+
+
+def test_in_profile_the_nose_belongs_to_the_face() -> None:
+    points = np.full((478, 3), 150, np.float32)
+    points[:468, 0] += np.linspace(-30, 10, 468)
+    points[:468, 1] += 40 * np.sin(np.arange(468))
+    points[1, :2] = (185, 150)  # far outside of the jaw's line
+    assert regions.face_oval(replace(FACE, landmarks=points), SIZE).contains((183, 150))
 
 
 def test_hair_is_the_person_around_the_face_down_to_the_chin(subject: Subject) -> None:
