@@ -58,7 +58,7 @@
     const language = $("[data-language]", element);
     if (language) {
       document.documentElement.lang = language.dataset.language;
-      document.body.dataset.page = language.dataset.page;
+      $("#work").classList.toggle("away", language.dataset.page !== "work");
     }
     if ($("[data-kiosk]", element)) start_kiosk();
   }
@@ -160,8 +160,9 @@
   let rest = 0;
 
   function start_kiosk() {
-    if (document.body.classList.contains("kiosk")) return;
-    document.body.classList.add("kiosk");
+    const page = $(".contain > .column"); // Gradio scopes our style sheet to what is inside of this
+    if (page.classList.contains("kiosk")) return;
+    page.classList.add("kiosk");
     const awake = () => {
       clearTimeout(rest);
       rest = setTimeout(() => location.reload(), PAUSE);

@@ -134,10 +134,7 @@ def lines_of(trial: Trial, language: Language) -> list[tuple[str, str]]:
         nearest += f" (> {f.threshold:.2f})"
     lines = [
         (t("compare.verified"), f"{f.passed} / {f.people}"),
-        (
-            t("compare.distance"),
-            nearest if f.threshold is None or f.nearest is None else f"{nearest} (> {f.threshold:.2f})",
-        ),
+        (t("compare.distance"), nearest),
         (t("compare.seconds"), f"{f.seconds:.1f} s"),
     ]
     lines += [(t(f"compare.{name}"), f"{value:.1f}") for name, value in f.changes.items()]

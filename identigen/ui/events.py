@@ -360,7 +360,11 @@ class Desk:
             visitor.running = Running(len(operations), index, estimate=left)
             yield self.regions(visitor)
             plan = session.plan(session.change(current, current.targets, operation=operation))
-            result = self.pipeline.anonymize(current.photo, current.subjects, plan)
+            try:
+                result = self.pipeline.anonymize(current.photo, current.subjects, plan)
+            except IdentiGenError as error:  # one method that cannot be done does not end the others
+                visitor.notice = str(error)
+                continue
             self._learn(result.outcomes)
             trial = compare.Trial(
                 operation,

@@ -63,7 +63,8 @@ def header(visitor: Visitor, house: House) -> str:
   {_phone(house, t)}
   <p class="engine" title="{escape(why)}"><i></i>{t("engine")}</p>
   <button class="quiet word" type="button" data-do="language" data-value="{other}" lang="{other}"
-    >{t("switch-language")}</button>
+    aria-label="{t("switch-language")}"><span class="long">{t("switch-language")}</span><span class="short"
+    >{other.upper()}</span></button>
   <button class="quiet round" type="button" data-local="theme" aria-label="{t("theme")}" title="{t("theme")}"
     ><span class="by-day">{icon("moon")}</span><span class="by-night">{icon("sun")}</span></button>
 </header>"""

@@ -162,6 +162,7 @@ def test_methods_are_compared_and_taken_along(enter):
     with enter("desktop") as visit:
         page = visit.open()
         page.click("[data-do=page][data-value=compare]")
+        page.wait_for_selector("#work", state="hidden")
         for name in ("face", "remove"):
             page.click(f"[data-do=method][data-value={name}]")
             page.wait_for_selector(f"[data-do=method][data-value={name}][aria-pressed=false]")

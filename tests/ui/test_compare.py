@@ -84,3 +84,10 @@ def test_the_page_for_the_meeting_holds_everything_itself(language):
     assert all(address.startswith("data:") for address in re.findall(r"(?:src|href|url)[=(][\"']?([^\"' >]+)", page))
     assert "★★★☆☆" in page
     assert "Jane" not in page
+
+
+def test_figures_are_written_once_and_in_words():
+    lines = dict(compare.lines_of(comparison().trials[0], "en"))
+    assert lines["Smallest distance"] == "0.70 (> 0.60)"
+    assert lines["Verified"] == "2 / 2"
+    assert dict(compare.lines_of(Trial(Operation.BLUR, b"", compare.measure([])), "en"))["Smallest distance"] == "-"
