@@ -4,9 +4,9 @@
 
 Every photo goes through `identigen anonymize`, as a script would call it. Judged are the files alone: exit code,
 report, pixels outside the union of the reported masks, leftovers of metadata. With `--faces` (reference boxes
-`{"name": [[x1, y1, x2, y2], ...]}`) the gate is judged too: which reference faces of 32 px and more, turned by 45 degrees
-at most, got a new face, how far it is from the old one by dlib with dlib's own alignment, and whether it stayed inside
-its grown box.
+`{"name": [[x1, y1, x2, y2], ...]}`) the gate is judged too: which reference faces of 32 px and more, turned by 45
+degrees at most, got a new face, how far it is from the old one by dlib with dlib's own alignment, and whether it
+stayed inside its grown box.
 """
 
 from __future__ import annotations
