@@ -34,10 +34,14 @@ _SIZE = 2 * _RADIUS + 1
 _CHANNELS = 5
 _BAND = 4096
 """Targets in a band; fixed, so that the result does not depend on the number of cores."""
+_TEXTURE = 3.0
+"""Gradients are small numbers: this much larger they count like a colour."""
 _ENOUGH = 64
 """A level with fewer patches to copy from is not worth searching."""
 _GUIDE_DEPTH = 48.0
 """The guide is drawn on the first level on which no pixel of the hole is farther than this from the rim."""
+_BELIEF = 0.6
+"""Depth, as a share of the thickness of the hole, at which the guide is half believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Targets:
     """`(h, w)`: number of the target centred on a pixel, -1 where there is none."""
     trust: Floats
     """Patches near the rim know more than those deep inside."""
+    guided: Floats
+    """How far the guide is to be believed, 1 at the rim; deep inside, its smooth continuation is a mere guess."""
     usable: Pixels
     """`(h, w)`: 1 where the whole patch may be copied."""
 
@@ -197,8 +203,7 @@ def with_texture(pixels: Pixels, hole: Bools) -> Pixels:
     features[:, :, :3] = pixels
     for channel, (dx, dy) in enumerate(((1, 0), (0, 1)), start=3):
         slope = np.abs(cv2.Sobel(grey, cv2.CV_32F, dx, dy, ksize=1)) * known
-        # Gradients are small numbers: three times as large they count like a colour.
-        features[:, :, channel] = np.clip(3 * cv2.blur(slope, (9, 9)) / share, 0, 255)
+        features[:, :, channel] = np.clip(_TEXTURE * cv2.blur(slope, (9, 9)) / share, 0, 255)
     return features
 
 
@@ -266,7 +271,13 @@ def find_targets(level: Level) -> Targets:
     order[ys, xs] = np.arange(len(ys), dtype=np.int32)
     inward = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)[ys, xs]
     trust = np.maximum(1.3**-inward, 1e-3).astype(np.float32)
-    return Targets(ys, xs, order, trust, usable_centres(level))
+    return Targets(ys, xs, order, trust, _belief(inward), usable_centres(level))
+
+
+def _belief(inward: Floats) -> Floats:
+    """How far a smooth continuation is to be believed `inward` pixels from the rim, relative to the thickest place."""
+    reach = max(1.0, _BELIEF * float(inward.max(initial=0.0)))
+    return np.asarray(1.0 / (1.0 + (inward / reach) ** 2), np.float32)
 
 
 def random_sources(targets: Targets, seed: int) -> Ints:
@@ -303,13 +314,14 @@ def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tu
     from identigen.background import compiled
 
     ys, xs, count = targets.ys, targets.xs, len(targets.ys)
-    sources, costs, pull = sources.copy(), np.zeros(count, np.int32), np.int32(search.pull)
+    sources, costs = sources.copy(), np.zeros(count, np.int32)
+    pulls = np.rint(search.pull * targets.guided).astype(np.int32)
     picture = level.features.reshape(level.features.shape[0], -1)
-    _in_bands(count, lambda lo, hi: compiled.measure(picture, level.guide, pull, ys, xs, sources, costs, lo, hi))
+    _in_bands(count, lambda lo, hi: compiled.measure(picture, level.guide, pulls, ys, xs, sources, costs, lo, hi))
     reach = max(targets.usable.shape) if search.far else 16
     for turn in range(search.passes):
         stream = (search.seed * 31 + turn * 17 + 1) * 2246822519 % 2**32
-        scene = (picture, level.guide, pull, targets.usable, targets.order, ys, xs, sources, costs, sources.copy())
+        scene = (picture, level.guide, pulls, targets.usable, targets.order, ys, xs, sources, costs, sources.copy())
         how = (turn % 2 == 1, reach, stream)
         _in_bands(count, lambda lo, hi, scene=scene, how=how: compiled.search(*scene, lo, hi, *how))  # type: ignore[misc]
     return sources, costs
@@ -338,7 +350,8 @@ def harmonise(level: Level, largest: float) -> Pixels:
     sigma = 5.0 * max(1.0, _thickness(level.hole) / _GUIDE_DEPTH)
     missing = cv2.GaussianBlur((level.guide[part] - fill) * inside[:, :, None], (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
-    step = np.clip(missing / weight[:, :, None], -largest, largest) * inside[:, :, None]
+    most = (largest * inside * _belief(cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)[part]))[:, :, None]
+    step = np.clip(missing / weight[:, :, None], -most, most)
     finished = level.features[:, :, :3].copy()
     finished[part] = np.clip(np.rint(fill + step), 0, 255).astype(np.uint8)
     return finished

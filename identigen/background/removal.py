@@ -44,7 +44,7 @@ def removal_mask(pixels: Pixels, subject: Subject, others: Sequence[Subject]) ->
     height = subject.mask.window.height
     whole = union([subject.mask, _fine_parts(pixels, subject.mask, kept)], size)
     person = subtract(grow(whole, max(2.0, _RIM * height)), kept)
-    view = _View.of(pixels, subject.mask, kept, side=0.9, above=0.0, below=0.5)
+    view = _View.of(pixels, subject.mask, kept, side=0.9, above=0.0, below=1.0)
     traces = view.restore(_shadow(view) | _reflection(view))
     shadow = subtract(subtract(grow(traces, max(1.0, _RIM * height / 2)), kept), person) if traces.area else traces
     return RemovalMask(person, shadow)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from identigen.background import default_predictor
+from identigen.background.patchmatch import PatchMatch
+from identigen.errors import MaskError
+from identigen.types import Bools, Mask, Pixels, Window
+
+
+def stripes(height: int = 96, width: int = 128) -> Pixels:
+    """Vertical stripes, eight pixels wide: whoever fills a hole in them has one right answer."""
+    row = np.where(np.arange(width) // 8 % 2, 200, 60).astype(np.uint8)
+    return np.repeat(np.repeat(row[None, :, None], height, 0), 3, 2)
+
+
+def speckles(height: int, width: int, seed: int = 0) -> Pixels:
+    noise = np.random.default_rng(seed).normal(120, 30, (height, width, 3))
+    return np.clip(noise, 0, 255).astype(np.uint8)
+
+
+def rectangle(shape: tuple[int, int], top: int, bottom: int, left: int, right: int) -> Bools:
+    inside = np.zeros(shape, bool)
+    inside[top:bottom, left:right] = True
+    return inside
+
+
+def fill(pixels: Pixels, hole: Bools, forbidden: Bools | None = None, seed: int = 0) -> Pixels:
+    barred = None if forbidden is None else Mask.from_array(forbidden)
+    window, patch = PatchMatch().predict(pixels, Mask.from_array(hole), barred, seed)
+    out = pixels.copy()
+    out[window.slices] = patch
+    return out
+
+
+def test_a_pattern_is_continued_not_smeared():
+    truth = stripes()
+    hole = rectangle(truth.shape[:2], 30, 66, 40, 84)
+    shown = truth.copy()
+    shown[hole] = 0
+    error = np.abs(fill(shown, hole)[hole].astype(int) - truth[hole])
+    assert np.mean(error < 30) > 0.9
+
+
+def test_what_the_hole_held_does_not_matter():
+    picture, hole = speckles(80, 90), rectangle((80, 90), 20, 50, 30, 60)
+    other = picture.copy()
+    other[hole] = (255, 0, 255)
+    assert np.array_equal(fill(picture, hole), fill(other, hole))
+
+
+def test_everything_outside_the_hole_is_the_photo():
+    picture = speckles(80, 90)
+    hole = rectangle((80, 90), 20, 50, 30, 60) & ~rectangle((80, 90), 30, 40, 40, 50)
+    assert np.array_equal(fill(picture, hole)[~hole], picture[~hole])
+
+
+def test_the_seed_repeats_exactly_and_another_differs():
+    picture, hole = speckles(90, 100), rectangle((90, 100), 20, 70, 30, 70)
+    first = fill(picture, hole, seed=4)
+    assert np.array_equal(first, fill(picture, hole, seed=4))
+    assert not np.array_equal(first, fill(picture, hole, seed=5))
+
+
+def test_nothing_is_taken_from_forbidden_pixels():
+    picture = speckles(100, 160) // 2
+    person = rectangle((100, 160), 10, 95, 90, 140)
+    picture[person] = (255, 0, 0)
+    filled = fill(picture, rectangle((100, 160), 20, 90, 50, 90), forbidden=person)
+    hole = rectangle((100, 160), 20, 90, 50, 90)
+    assert int(filled[hole][:, 0].max()) < 200
+
+
+@pytest.mark.parametrize(
+    ("shape", "box"),
+    [
+        ((80, 100), (0, 40, 0, 30)),
+        ((80, 100), (50, 80, 60, 100)),
+        ((80, 100), (40, 41, 50, 51)),
+        ((80, 100), (0, 80, 0, 60)),
+        ((80, 100), (0, 80, 1, 100)),
+        ((7, 40), (0, 7, 10, 20)),
+        ((5, 5), (2, 3, 2, 3)),
+        ((1, 9), (0, 1, 3, 4)),
+    ],
+    ids=["corner", "other corner", "one pixel", "60 %", "99 %", "low", "tiny", "a row"],
+)
+def test_odd_holes_are_filled_from_the_range_of_the_photo(shape, box):
+    picture, hole = speckles(*shape) // 2 + 60, rectangle(shape, *box)
+    shown = picture.copy()
+    shown[hole] = 0
+    filled = fill(shown, hole)
+    assert filled[hole].min() > 30
+
+
+def test_two_holes_at_once():
+    picture = speckles(90, 120) // 2 + 60
+    hole = rectangle((90, 120), 5, 40, 5, 30) | rectangle((90, 120), 50, 85, 80, 115)
+    shown = picture.copy()
+    shown[hole] = 0
+    assert fill(shown, hole)[hole].min() > 30
+
+
+def test_no_hole_gives_an_empty_window():
+    window, patch = default_predictor().predict(speckles(20, 30), Mask.empty(20, 30))
+    assert window == Window(0, 0, 0, 0)
+    assert patch.shape == (0, 0, 3)
+
+
+def test_a_mask_of_another_photo_is_refused():
+    picture = speckles(20, 30)
+    with pytest.raises(MaskError, match="photo of 30x21"):
+        PatchMatch().predict(picture, Mask.empty(21, 30))
+    with pytest.raises(MaskError, match="photo of 31x20"):
+        PatchMatch().predict(picture, Mask.empty(20, 30), Mask.empty(20, 31))
+
+
+def test_a_photo_without_anything_to_learn_from_is_refused():
+    picture, everything = speckles(20, 30), np.ones((20, 30), bool)
+    with pytest.raises(MaskError, match="nothing is left"):
+        PatchMatch().predict(picture, Mask.from_array(everything))
+    hole = rectangle((20, 30), 5, 10, 5, 10)
+    with pytest.raises(MaskError, match="nothing is left"):
+        PatchMatch().predict(picture, Mask.from_array(hole), Mask.from_array(~hole))
