@@ -304,7 +304,10 @@
       this.view = $(".view", this.shadowRoot);
       this.frame = $(".frame", this.shadowRoot);
       this.range = $("input", this.shadowRoot);
-      this.range.addEventListener("input", () => this.cut(this.range.valueAsNumber));
+      this.range.addEventListener("input", () => {
+        this.sweeping = false;
+        this.cut(this.range.valueAsNumber);
+      });
       this.frame.addEventListener("pointerdown", (event) => this.press(event));
       this.frame.addEventListener("pointermove", (event) => this.drag(event));
       this.frame.addEventListener("pointerup", () => (this.dragging = null));

@@ -11,8 +11,8 @@ from gradio_client.exceptions import AppError
 from identigen.masks import from_rle
 from identigen.photo import metadata_of, open_photo
 
-# Gradio's queue uses an option that this pandas calls deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'")
+# Gradio's queue keeps its figures in a pandas table, in ways that pandas calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from axe_playwright_python.sync_playwright import Axe
 from identigen.masks import from_rle
 from identigen.photo import encode, metadata_of, open_photo
 
-# Gradio's queue uses an option that this pandas calls deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting'")
+# Gradio's queue keeps its figures in a pandas table, in ways that pandas calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def click_person(page, number: int) -> None:
@@ -53,6 +53,7 @@ def test_the_whole_main_job(visit, zidane_file, zidane, tmp_path):
     assert page.locator(".card[data-id='1'] .badge").count() == 0
     slider = page.locator("before-after input")
     slider.focus()
+    page.wait_for_function("document.querySelector('before-after').shadowRoot.querySelector('input').value === '50'")
     page.keyboard.press("ArrowLeft")
     assert slider.input_value() == "49"
     frame = page.locator("before-after").bounding_box()
