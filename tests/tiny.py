@@ -311,6 +311,32 @@ def build_sam(folder: Path) -> None:
     Sam2Processor(image_processor=processor, target_size=128).save_pretrained(folder)
 
 
+def build_clip(folder: Path) -> None:
+    import torch
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
+
+    tokenizer = _clip_tokenizer()
+    start, end = tokenizer.convert_tokens_to_ids(["<|startoftext|>", "<|endoftext|>"])
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = CLIPModel(
+        CLIPConfig(
+            text_config={"vocab_size": len(tokenizer), "bos_token_id": start, "eos_token_id": end, **shape},
+            vision_config={"image_size": 224, "patch_size": 32, **shape},
+            projection_dim=16,
+        )
+    )
+    for part in ("embedding", "projection"):
+        _louder(model, part, 1.0)
+    folder.mkdir(parents=True)
+    model.config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessor(size={"shortest_edge": 224}, crop_size={"height": 224, "width": 224}).save_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")  # as published: not in the safetensors format
+    for name in ("vocab.json", "merges.txt", "special_tokens_map.json"):
+        (folder / name).touch() if name.endswith("txt") else (folder / name).write_text("{}")
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+
+
 def build_lama(folder: Path) -> None:
     """A graph with LaMa's inputs and outputs and a foretold answer: the hole becomes 1 minus the picture's mean."""
     import onnx
@@ -366,6 +392,7 @@ _BUILDERS: dict[str, Callable[[Path], None]] = {
     "sdxl-lcm-lora": build_lora,
     "flux2-klein-4b": build_klein,
     "sam2.1-tiny": build_sam,
+    "clip": build_clip,
     "lama": build_lama,
     "sface": build_sface,
 }

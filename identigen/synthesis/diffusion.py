@@ -7,7 +7,7 @@ smaller than the old one -> back to the photo's scale. Whether a candidate is go
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from identigen.errors import EngineError, ModelError
 from identigen.models import ModelRecord
 from identigen.models.devices import choose_device
 from identigen.models.weights import is_present, locate
+from identigen.recognition import clip
 from identigen.recognition.attributes import Attributes, read_attributes
 from identigen.settings import Settings
 from identigen.synthesis import painter, prompt, regions, skeleton
@@ -80,7 +81,8 @@ class Diffusion:
         there is no region, when the device is too small, or when the model gives no picture.
         """
         region = self.region(pixels, subject, edit)
-        scene = _set_scene(pixels, subject, edit, region, self.record.side)
+        wishes = {**self._words(pixels, subject), **edit.attributes}
+        scene = _set_scene(pixels, subject, replace(edit, attributes=wishes), region, self.record.side)
         for seed in seeds:
             order = Order(
                 self.record.name,
@@ -92,7 +94,7 @@ class Diffusion:
                 LEAST_STRENGTH + (1.0 - LEAST_STRENGTH) * edit.strength,
             )
             painted = painter.paint(order, self.settings, stop)
-            self.notices = tuple(dict.fromkeys((*self.notices, *painted.notices)))
+            self._note(*painted.notices)
             drawn = painter.match_colours(painted.pixels, scene.square, scene.inside)
             yield self._candidate(pixels, subject, edit, scene, drawn, seed)
 
@@ -107,8 +109,25 @@ class Diffusion:
             return None
         assert subject.face is not None
         on, off = regions.hair_click(subject.face)
-        found = sam.segment(pixels, [on], off, self.settings)
+        try:
+            found = sam.segment(pixels, [on], off, self.settings)
+        except ModelError as error:
+            self._note(f"{error} Hair is outlined without it.")
+            return None
         return masks.intersect(found, regions.body(subject, found.photo_size))
+
+    def _words(self, pixels: Pixels, subject: Subject) -> dict[str, str]:
+        """What CLIP says of the face, where its weights are here."""
+        if subject.face is None or not clip.is_available(self.settings):
+            return {}
+        try:
+            return clip.read_words(pixels, subject.face.box, self.settings)
+        except ModelError as error:
+            self._note(f"{error} The new person is described without it.")
+            return {}
+
+    def _note(self, *sentences: str) -> None:
+        self.notices = tuple(dict.fromkeys((*self.notices, *sentences)))
 
     def _candidate(
         self, pixels: Pixels, subject: Subject, edit: Edit, scene: _Scene, drawn: Floats, seed: int
@@ -153,7 +172,7 @@ class Diffusion:
 def _taking_part(record: ModelRecord, settings: Settings) -> tuple[str, ...]:
     """Names in the registry of everything that is used beside the record itself, and of that."""
     extras = ("sdxl-lcm-lora", "sdxl-openpose") if record.name == "sdxl-inpainting" else ()
-    return (record.name, *(name for name in (*extras, sam.NAME) if is_present(name, settings)))
+    return (record.name, *(name for name in (*extras, sam.NAME, clip.NAME) if is_present(name, settings)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ from tiny import cache
 
 from identigen import masks
 from identigen.composite import paste
+from identigen.detection import sam
 from identigen.errors import EngineError, PlanError, Stopped
 from identigen.models import REGISTRY
+from identigen.models.weights import locate
 from identigen.settings import Settings
 from identigen.synthesis.diffusion import Diffusion
 from identigen.types import Bools, Candidate, Edit, Mask, Operation, Photo, Pixels, Subject, Window
@@ -209,3 +213,44 @@ def test_the_engine_is_chosen_by_what_is_really_here(tmp_path: object) -> None:
     from identigen.synthesis.painter import choose_painter
 
     assert choose_painter(Settings(cache_dir=str(tmp_path))) is None
+
+
+def test_helpers_with_damaged_weights_are_done_without_and_that_is_said(
+    tmp_path: Path, astronaut: Photo, astronaut_subjects: Subjects
+) -> None:
+    names = ("sdxl-inpainting", "sdxl-lcm-lora", "sam2.1-tiny", "clip")
+    with cache(tmp_path, *names) as settings:
+        for name in names[2:]:
+            snapshot = locate(name, settings)
+            copy = tmp_path / f"{name}-damaged"
+            shutil.copytree(snapshot.parents[1], copy)
+            store = snapshot.parents[1]
+            store.unlink()
+            copy.rename(store)
+            (store / "snapshots" / snapshot.name / "config.json").write_text("{}")
+        engine = Diffusion(REGISTRY["sdxl-inpainting"], settings)
+        assert {"sam2.1-tiny", "clip"} <= set(engine.models)
+        assert first(engine, astronaut, astronaut_subjects[0], Edit(1, Operation.FACE_HAIR)).coverage.max() > 0.99
+        text = " ".join(engine.notices)
+    assert "models pull sam2.1-tiny" in text
+    assert "models pull clip" in text
+
+
+def test_hair_is_outlined_by_a_click_where_sam_is_here(
+    tmp_path: Path, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clicks: list[tuple[object, object]] = []
+
+    def segment(pixels: Pixels, on: object, off: object, settings: Settings) -> Mask:
+        clicks.append((on, off))
+        return masks.rectangle((150, 10, 330, 60), (512, 512))
+
+    monkeypatch.setattr(sam, "segment", segment)
+    with cache(tmp_path, "sdxl-inpainting", "sam2.1-tiny") as settings:
+        engine = Diffusion(REGISTRY["sdxl-inpainting"], settings)
+        region = engine.region(astronaut.pixels, astronaut_subjects[0], Edit(1, Operation.FACE_HAIR))
+        engine.region(astronaut.pixels, astronaut_subjects[0], Edit(1, Operation.FACE))
+    assert len(clicks) == 1
+    assert region.contains((230, 30))
+    assert not region.contains((160, 200))
+    assert not region.contains((330, 30))  # outlined, but not this person's
