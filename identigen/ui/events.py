@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 from identigen import masks
 from identigen.errors import IdentiGenError, MaskError, PlanError
 from identigen.photo import encode, open_photo
-from identigen.pipeline import Pipeline, make_plan
+from identigen.pipeline import Availability, Pipeline, make_plan
 from identigen.report import detection_json
 from identigen.settings import Settings
 from identigen.types import MAX_SEED, Edit, Mask, Operation, Outcome, Photo, Plan, Result, Step
@@ -55,14 +56,24 @@ class Desk:
         settings = pipeline.settings
         self.visitors = Visitors(settings.visitors, 60.0 * settings.session_minutes)
         seconds = {operation: GUESSED_SECONDS.get(operation, COVER_SECONDS) for operation in Operation}
-        self.house = House(pipeline.operations(), seconds, (), settings.kiosk, phone_address(settings))
+        self._house = House({}, seconds, (), settings.kiosk, phone_address(settings))
         self._example: Session | None = None
         self._ready = threading.Event()
+
+    @cached_property
+    def operations(self) -> Mapping[Operation, Availability]:
+        """What can be done here; asked for with the first photo, because the engines are heavy to load."""
+        return self.pipeline.operations()
+
+    @property
+    def house(self) -> House:
+        """What is the same for every visitor."""
+        return replace(self._house, operations=self.operations)
 
     def warm_up(self) -> None:
         """Load the models and work out the example that every new visitor finds on the page."""
         try:
-            self.house = replace(self.house, notices=self.pipeline.prepare())
+            self._house = replace(self._house, notices=self.pipeline.prepare())
             photo = media.example_photo(FIRST_SIGHT)
             found = session.begin(photo, self.pipeline.detect(photo))
             edits = session.plan(found).edits
@@ -108,12 +119,13 @@ class Desk:
             current = visitor.session
             if current is not None and visitor.view != "result":
                 visitor.outlines = views.outlines_of(current, visitor.outlines)
+            house = self._house if current is None else self.house
             return (
-                views.header(visitor, self.house),
+                views.header(visitor, house),
                 views.stage(visitor),
-                views.people(visitor, self.house),
-                views.dock(visitor, self.house),
-                views.comparing(visitor, self.house),
+                views.people(visitor, house),
+                views.dock(visitor, house),
+                views.comparing(visitor, house),
                 views.footer(visitor),
             )
 
@@ -446,11 +458,11 @@ class Desk:
 
     def _learn(self, outcomes: tuple[Outcome, ...]) -> None:
         """Remember how long each operation took here, so that the next estimate is an honest one."""
-        seconds = dict(self.house.seconds)
+        seconds = dict(self._house.seconds)
         for outcome in outcomes:
             if outcome.seconds > 0:
                 seconds[outcome.asked] += 0.5 * (outcome.seconds - seconds[outcome.asked])
-        self.house = replace(self.house, seconds=seconds)
+        self._house = replace(self._house, seconds=seconds)
 
     def _words(self, visitor: Visitor, key: str) -> str:
         return say(visitor.language, key)

@@ -54,14 +54,14 @@ def header(visitor: Visitor, house: House) -> str:
     """The line at the top: who we are, where it runs, language and light."""
     t = _words(visitor)
     other: Language = "de" if visitor.language == "en" else "en"
-    why = " ".join((t("engine.why"), *house.notices))
+    notices = "".join(f"<p>{escape(notice)}</p>" for notice in house.notices)
     return f"""<header class="top" data-language="{visitor.language}" data-page="{visitor.page}"{" data-kiosk" if house.kiosk else ""}>
   <a class="skip" href="#stage">{t("skip")}</a>
   <h1 class="brand">{logo()}<span>Identi<b>Gen</b></span></h1>
   <p class="claim">{t("claim")}</p>
   <nav class="pages" aria-label="{t("pages")}">{_pages(visitor, t)}</nav>
   {_phone(house, t)}
-  <p class="engine" title="{escape(why)}"><i></i>{t("engine")}</p>
+  <details class="drawer engine"><summary><i></i>{t("engine")}</summary><div><p>{t("engine.why")}</p>{notices}</div></details>
   <button class="quiet word" type="button" data-do="language" data-value="{other}" lang="{other}"
     aria-label="{t("switch-language")}"><span class="long">{t("switch-language")}</span><span class="short"
     >{other.upper()}</span></button>
@@ -83,7 +83,7 @@ def _phone(house: House, t: Say) -> str:
     if not house.phone_address:
         return ""
     return (
-        f'<details class="phone"><summary>{icon("phone")}{t("phone")}</summary><div>{qr_code(house.phone_address)}'
+        f'<details class="drawer phone"><summary>{icon("phone")}{t("phone")}</summary><div>{qr_code(house.phone_address)}'
         f"<p>{escape(house.phone_address)}</p></div></details>"
     )
 
@@ -189,7 +189,8 @@ def _focus(session: Session) -> str:
 def _veil(visitor: Visitor, t: Say) -> str:
     if visitor.view != "looking":
         return ""
-    return f'<div class="veil" role="status"><i class="spinner"></i>{t("looking")} …</div>'
+    text = t("preparing" if visitor.session is None else "looking")
+    return f'<div class="veil" role="status"><i class="spinner"></i>{text} …</div>'
 
 
 def _notice(visitor: Visitor, t: Say) -> str:

@@ -17,10 +17,11 @@ from identigen.photo import encode, metadata_of, open_photo
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-def click_person(page, number: int) -> None:
-    """Click into the middle of a person's face in the picture, by mouse or finger."""
+def click_person(page, number: int, size: str) -> None:
+    """Press on a person's face in the picture, by mouse or finger."""
     pin = page.locator(".pin", has_text=str(number)).first.bounding_box()
-    page.mouse.click(pin["x"] + pin["width"] / 2, pin["y"] + pin["height"] + 18)
+    press = page.touchscreen.tap if size == "phone" else page.mouse.click
+    press(pin["x"] + pin["width"] / 2, pin["y"] + pin["height"] + 18)
 
 
 def choices(page) -> list[str]:
@@ -34,14 +35,14 @@ def wait_for_choices(page, *wanted: str) -> None:
     )
 
 
-def test_the_whole_main_job(visit, zidane_file, zidane, tmp_path):
+def test_the_whole_main_job(visit, size, zidane_file, zidane, tmp_path):
     page = visit.open()
     assert page.locator("before-after").is_visible()  # an example is here with its result
     visit.upload(zidane_file)
     assert page.locator("figure.photo path").count() == 2
     assert "Anonymise everybody" in page.inner_text(".dock")
 
-    click_person(page, 2)
+    click_person(page, 2, size)
     wait_for_choices(page, "false", "true")
     assert "Anonymise 1 person" in page.inner_text(".dock")
     page.select_option(".card[data-id='2'] select", "layered")
@@ -241,6 +242,8 @@ def test_two_languages_and_two_lights(enter):
         page.click("[data-do=language]")
         page.wait_for_selector("text=2 people")
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.click(".engine summary")
+        assert "no graphics card" in page.inner_text(".engine div").lower()
         page.click("[data-local=theme]")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
 
