@@ -146,6 +146,18 @@ def _mask(small: Any, photo_size: tuple[int, int]) -> Mask:
     return Mask.from_window(masks.largest_part(large > 0.5), window, photo_size)
 
 
+def _import_alone() -> Any:
+    """Import ultralytics and undo what it does to others: it replaces `PIL.Image.open` and stops OpenCV's threads."""
+    from PIL import Image
+
+    pillow_open, threads = Image.open, cv2.getNumThreads()
+    import ultralytics.utils
+
+    Image.open = pillow_open
+    cv2.setNumThreads(threads)
+    return ultralytics
+
+
 def _build(weights: Path, settings: Settings) -> Any:
     folder = _folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,8 +167,7 @@ def _build(weights: Path, settings: Settings) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import ultralytics
-
+            ultralytics = _import_alone()
             ultralytics.settings.update({"sync": False})
             model = ultralytics.YOLO(str(weights), task="segment")
             blank = np.zeros((64, 64, 3), np.uint8)

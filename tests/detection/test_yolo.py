@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -30,6 +31,15 @@ def _environment_as_before() -> object:
 
 def offline(tmp_path: Path, weights: str = "") -> Settings:
     return Settings(offline=True, yolo_weights=weights, cache_dir=str(tmp_path))
+
+
+def test_ultralytics_does_not_change_how_others_open_pictures() -> None:
+    from PIL import Image, UnidentifiedImageError
+
+    yolo._import_alone()
+    assert Image.open.__module__ == "PIL.Image"
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(io.BytesIO(b"no picture"))
 
 
 def test_weights_are_found_by_path_and_by_name_in_the_cache(tmp_path: Path) -> None:
