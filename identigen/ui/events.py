@@ -5,11 +5,8 @@ A `Desk` serves all visitors of one pipeline. Each handler changes one visitor a
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import os
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -20,16 +17,24 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from identigen import masks
-from identigen.errors import IdentiGenError, MaskError, PlanError
-from identigen.photo import encode, open_photo
+from identigen.errors import IdentiGenError, PlanError
+from identigen.photo import encode
 from identigen.pipeline import Availability, Pipeline, make_plan
 from identigen.report import detection_json
-from identigen.settings import Settings
-from identigen.types import MAX_SEED, Edit, Mask, Operation, Outcome, Photo, Plan, Result, Step
-from identigen.ui import compare, media, session, views
+from identigen.types import MAX_SEED, Edit, Operation, Outcome, Photo, Plan, Result, Step
+from identigen.ui import compare, compare_view, media, session, views
+from identigen.ui.inputs import (
+    one_of,
+    parse_operation,
+    parse_subjects,
+    phone_address,
+    picture_in,
+    read_and_delete,
+    repaint,
+    share,
+)
 from identigen.ui.session import Session
 from identigen.ui.text import LANGUAGES, preferred, say
 from identigen.ui.views import House
@@ -44,7 +49,6 @@ GUESSED_SECONDS = {Operation.FACE: 0.8, Operation.FACE_HAIR: 1.0, Operation.BODY
 COVER_SECONDS = 0.3
 OFFERS = 4
 SHOWN_AT_ONCE = 6_000_000  # pixels up to which each finished person appears while the others are still being done
-MAX_PICTURE_TEXT = 24_000_000  # characters of a mask sent by the browser: a 50-megapixel mask stays far below
 log = logging.getLogger(__name__)
 
 
@@ -125,7 +129,7 @@ class Desk:
                 views.stage(visitor),
                 views.people(visitor, house),
                 views.dock(visitor, house),
-                views.comparing(visitor, house),
+                compare_view.comparing(visitor, house),
                 views.footer(visitor),
             )
 
@@ -136,7 +140,7 @@ class Desk:
         if path is None:
             yield self.regions(self.visitor(request))
             return
-        yield from self._take_in(self.visitor(request), lambda: read_and_delete(path, self.pipeline))
+        yield from self._take_in(self.visitor(request), lambda: read_and_delete(path, self.pipeline.settings))
 
     def example(self, event: gr.EventData, request: gr.Request) -> Iterator[Regions]:
         """Take in one of the examples."""
@@ -274,7 +278,7 @@ class Desk:
         visitor.view = "result" if data["value"] == "result" and has_result else "choose"
 
     def _page(self, visitor: Visitor, data: Data) -> None:
-        visitor.page = _one_of(data["value"], "work", "compare")
+        visitor.page = one_of(data["value"], "work", "compare")
 
     def _method(self, visitor: Visitor, data: Data) -> None:
         visitor.methods = visitor.methods ^ {Operation(data["value"])}
@@ -472,7 +476,7 @@ class Desk:
     def detect_for_programs(self, photo: str) -> dict[str, Any]:
         """Find everybody: the contract of `identigen detect --json`."""
         with _told_to_programs():
-            opened = read_and_delete(photo, self.pipeline)
+            opened = read_and_delete(photo, self.pipeline.settings)
             return detection_json(opened, self.pipeline.detect(opened))
 
     def anonymize_for_programs(
@@ -480,7 +484,7 @@ class Desk:
     ) -> tuple[str, dict[str, Any]]:
         """Anonymise: a PNG file and the contract of `identigen anonymize --report`."""
         with _told_to_programs():
-            opened = read_and_delete(photo, self.pipeline)
+            opened = read_and_delete(photo, self.pipeline.settings)
             found = self.pipeline.detect(opened)
             plan = make_plan(found, parse_operation(operation), parse_subjects(subjects), seed=int(seed))
             result = self.pipeline.anonymize(opened, found, plan)
@@ -512,10 +516,13 @@ _ACTIONS: dict[str, Action] = {
         visitor, lambda now: session.set_seed(now, int(data["id"]), int(data["value"]))
     ),
     "dice": Desk._dice,
-    "strength": lambda desk, visitor, data: desk._set(visitor, data, strength=_share(data["value"])),
-    "region": lambda desk, visitor, data: desk._set(visitor, data, region=_one_of(data["value"], "segment", "box")),
+    "wish": lambda desk, visitor, data: desk._change(
+        visitor, lambda now: session.set_attribute(now, int(data["id"]), str(data["name"]), str(data["value"]))
+    ),
+    "strength": lambda desk, visitor, data: desk._set(visitor, data, strength=share(data["value"])),
+    "region": lambda desk, visitor, data: desk._set(visitor, data, region=one_of(data["value"], "segment", "box")),
     "extent": lambda desk, visitor, data: desk._set(
-        visitor, data, extent=_one_of(data["value"], "face", "head", "person")
+        visitor, data, extent=one_of(data["value"], "face", "head", "person")
     ),
     "grow": lambda desk, visitor, data: desk._grow(visitor, data, 1),
     "shrink": lambda desk, visitor, data: desk._grow(visitor, data, -1),
@@ -532,90 +539,6 @@ _ACTIONS: dict[str, Action] = {
     "dismiss": lambda desk, visitor, data: None,
     "stop": _stop,
 }
-
-
-def phone_address(settings: Settings) -> str:
-    """The page's address in the local network; empty when it listens to this computer alone."""
-    if settings.host in ("127.0.0.1", "localhost", "::1"):
-        return ""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # an address of no one: nothing is sent, only the way out is looked up
-        except OSError:
-            return ""
-        return f"http://{probe.getsockname()[0]}:{settings.port}/"
-
-
-def read_and_delete(path: str, pipeline: Pipeline) -> Photo:
-    """Open an uploaded file and take it off the disk, whether it could be read or not."""
-    file = Path(path)
-    try:
-        return open_photo(file, pipeline.settings)
-    finally:
-        file.unlink(missing_ok=True)
-
-
-def picture_in(address: object) -> bytes:
-    """The bytes of a picture that the browser sent as a `data:` address; raise `MaskError` for anything else."""
-    if not isinstance(address, str) or len(address) > MAX_PICTURE_TEXT:
-        raise MaskError("The mask is larger than any photo that can be opened here.")
-    head, _, body = address.partition(",")
-    if not head.startswith("data:image/"):
-        raise MaskError("The mask is not a picture; load a black and white PNG.")
-    try:
-        return base64.b64decode(body, validate=True)
-    except binascii.Error:
-        raise MaskError("The mask arrived damaged; try again.") from None
-
-
-def repaint(mask: Mask, strokes: bytes) -> Mask:
-    """Add what was painted red and take away what was painted blue, at whatever size the strokes were painted.
-
-    Only what was touched changes: elsewhere the region keeps the sharpness of the whole photo.
-    """
-    import cv2
-
-    picture = cv2.imdecode(np.frombuffer(strokes, np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None or picture.ndim != 3 or picture.shape[2] != 4:
-        raise MaskError("The painted mask arrived damaged; paint it again.")
-    height, width = mask.photo_size
-    touched = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-    painted, red = touched[..., 3] >= 128, touched[..., 2] >= 128  # OpenCV's order is blue, green, red, alpha
-    return Mask.from_array((mask.to_array() | (painted & red)) & ~(painted & ~red))
-
-
-def parse_operation(text: str) -> Operation | None:
-    """An operation by its name; an empty text is what the gate proposes for each."""
-    if not text:
-        return None
-    try:
-        return Operation(text)
-    except ValueError:
-        names = ", ".join(operation.value for operation in Operation)
-        raise PlanError(f"{text!r} is no operation; use one of {names}.") from None
-
-
-def parse_subjects(text: str) -> set[int] | None:
-    """`all` (or nothing) for everybody, else numbers such as `1,3`."""
-    if text.strip().lower() in ("", "all"):
-        return None
-    try:
-        return {int(part) for part in text.split(",")}
-    except ValueError:
-        raise PlanError(f"{text!r} names nobody; write 'all' or numbers such as '1,3'.") from None
-
-
-def _share(value: object) -> float:
-    share = float(str(value)) / 100
-    if not 0 <= share <= 1:
-        raise ValueError("a share lies between 0 and 100")
-    return share
-
-
-def _one_of(value: object, *allowed: str) -> str:
-    if value not in allowed:
-        raise ValueError(f"{value!r} is none of {allowed}")
-    return str(value)
 
 
 @contextmanager

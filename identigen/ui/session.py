@@ -29,6 +29,14 @@ from identigen.types import (
 
 HISTORY = 40  # steps of undo; masks are small windows, so that this stays below a few megabytes
 DEFAULT_SEED = 1
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "age": ("child", "young", "middle", "old"),
+        "gender": ("feminine", "masculine"),
+        "beard": ("none", "some", "full"),
+    }
+)
+"""What may be asked of a new face; whatever is not named stays as it was."""
 DRAWN = 48  # outcomes kept for reuse: patches of faces are small
 
 
@@ -42,6 +50,7 @@ class Choice:
     strength: float = 0.5
     region: RegionKind = "segment"
     extent: Extent = "face"
+    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     mask: Mask | None = None
 
 
@@ -148,6 +157,14 @@ def set_seed(session: Session, number: int, seed: int) -> Session:
     return change(session, (number,), seed=seed)
 
 
+def set_attribute(session: Session, number: int, name: str, wish: str) -> Session:
+    """Ask for a new face of some age, gender or beard; an empty wish keeps what the person has."""
+    if wish and wish not in ATTRIBUTES.get(name, ()):
+        raise PlanError(f"A new face cannot be asked for {name} {wish}.")
+    attributes = {key: value for key, value in session.choice(number).attributes.items() if key != name}
+    return change(session, (number,), attributes=MappingProxyType(attributes | ({name: wish} if wish else {})))
+
+
 def set_mask(session: Session, number: int, mask: Mask | None) -> Session:
     """Replace a person's region by one of the visitor's own; None brings the detected one back."""
     return change(session, (number,), mask=mask)
@@ -234,6 +251,7 @@ def edit_of(session: Session, number: int, seed: int | None = None) -> Edit:
         extent=choice.extent,
         seed=derived_seed(choice.seed if seed is None else seed, number),
         strength=choice.strength,
+        attributes=choice.attributes,
         mask=choice.mask,
     )
 
@@ -246,7 +264,8 @@ def _drawn(session: Session, pairs: Collection[tuple[Edit, Outcome]]) -> Session
 
 def _key(edit: Edit) -> tuple[object, ...]:
     """By what two edits are one and the same; a mask is the same only when it is the same object."""
-    return (edit.subject_id, edit.operation, edit.region, edit.extent, edit.seed, edit.strength, id(edit.mask))
+    wishes = tuple(sorted(edit.attributes.items()))
+    return (edit.subject_id, edit.operation, edit.region, edit.extent, edit.seed, edit.strength, wishes, id(edit.mask))
 
 
 def _remember(session: Session, moment: Moment) -> Session:

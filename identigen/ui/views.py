@@ -17,10 +17,9 @@ from typing import Protocol
 
 from identigen.pipeline import Availability
 from identigen.types import Operation, Outcome, Subject
-from identigen.ui.compare import METHODS, STARS, Trial, lines_of
 from identigen.ui.icons import icon, logo, qr_code
 from identigen.ui.overlay import Outline, outline, portrait_box
-from identigen.ui.session import Choice, Session, region_of, remaining
+from identigen.ui.session import ATTRIBUTES, Choice, Session, region_of, remaining
 from identigen.ui.text import Language, say
 from identigen.ui.visitors import Traced, Visitor
 
@@ -52,7 +51,7 @@ class House:
 
 def header(visitor: Visitor, house: House) -> str:
     """The line at the top: who we are, where it runs, language and light."""
-    t = _words(visitor)
+    t = words(visitor)
     other: Language = "de" if visitor.language == "en" else "en"
     notices = "".join(f"<p>{escape(notice)}</p>" for notice in house.notices)
     return f"""<header class="top" data-language="{visitor.language}" data-page="{visitor.page}"{" data-kiosk" if house.kiosk else ""}>
@@ -72,7 +71,7 @@ def header(visitor: Visitor, house: House) -> str:
 
 def _pages(visitor: Visitor, t: Say) -> str:
     return "".join(
-        f'<button type="button" data-do="page" data-value="{name}" aria-current="{_yes(visitor.page == name)}">'
+        f'<button type="button" data-do="page" data-value="{name}" aria-current="{yes(visitor.page == name)}">'
         f"{t(f'page.{name}')}</button>"
         for name in ("work", "compare")
     )
@@ -90,7 +89,7 @@ def _phone(house: House, t: Say) -> str:
 
 def footer(visitor: Visitor) -> str:
     """The promise about photos, always in sight, and the way for programs."""
-    t = _words(visitor)
+    t = words(visitor)
     return (
         f'<footer class="foot"><p>{icon("shield")}{t("welcome")}</p>'
         f'<a href="?view=api" target="_blank" rel="noopener">{t("api")}</a></footer>'
@@ -102,7 +101,7 @@ def footer(visitor: Visitor) -> str:
 
 def stage(visitor: Visitor) -> str:
     """The photo with its numbered outlines, or the result with its slider, and where photos come from."""
-    t = _words(visitor)
+    t = words(visitor)
     session = visitor.session
     if session is None:
         body = f'<div class="drop">{icon("photo")}<h2>{t("empty.title")}</h2><p>{t("empty.text")}</p></div>'
@@ -113,7 +112,7 @@ def stage(visitor: Visitor) -> str:
     return f"""<section class="stage" id="stage" aria-label="{t("stage")}" data-photo="{visitor.photo_version}">
   {_stage_bar(visitor, t)}
   <div class="canvas">{body}{_veil(visitor, t)}</div>
-  {_notice(visitor, t)}
+  {notice(visitor, t)}
   {_sources(t)}
 </section>"""
 
@@ -124,7 +123,7 @@ def _stage_bar(visitor: Visitor, t: Say) -> str:
         return '<div class="bar"></div>'
     result = session.result is not None and visitor.running is None
     views = "".join(
-        f'<button type="button" data-do="view" data-value="{name}" aria-pressed="{_yes(visitor.view == name)}"'
+        f'<button type="button" data-do="view" data-value="{name}" aria-pressed="{yes(visitor.view == name)}"'
         f"{'' if name == 'choose' or result else ' disabled'}>{t(f'view.{name}')}</button>"
         for name in ("choose", "result")
     )
@@ -193,7 +192,8 @@ def _veil(visitor: Visitor, t: Say) -> str:
     return f'<div class="veil" role="status"><i class="spinner"></i>{text} …</div>'
 
 
-def _notice(visitor: Visitor, t: Say) -> str:
+def notice(visitor: Visitor, t: Say) -> str:
+    """What the visitor has to be told, with a button to put it away."""
     if not visitor.notice:
         return ""
     return f"""<div class="notice" role="alert"><p>{escape(visitor.notice)}</p>
@@ -220,7 +220,7 @@ def _sources(t: Say) -> str:
 
 def people(visitor: Visitor, house: House) -> str:
     """The panel with one card for each person."""
-    t = _words(visitor)
+    t = words(visitor)
     session = visitor.session
     if session is None or visitor.view == "looking":
         text = t("looking") if session else t("people.empty")
@@ -255,7 +255,7 @@ def _card(visitor: Visitor, session: Session, house: House, subject: Subject, ou
     label = t("person.chosen" if choice.chosen else "person.free", number=number)
     is_open = visitor.opened == number
     return f"""<li class="card {_state(session, number)}{" open" if is_open else ""}" data-id="{number}">
-    <button class="crop" type="button" data-do="toggle" data-id="{number}" aria-pressed="{_yes(choice.chosen)}"
+    <button class="crop" type="button" data-do="toggle" data-id="{number}" aria-pressed="{yes(choice.chosen)}"
       aria-label="{label}"><img src="{media(visitor, f"{_crop_name(visitor, outcome)}-{number}.jpg")}" alt=""><span>{number}</span></button>
     <div class="what">
       <select data-do="operation" data-id="{number}" data-value="{operation.value}"
@@ -263,7 +263,7 @@ def _card(visitor: Visitor, session: Session, house: House, subject: Subject, ou
       {_word_about(visitor, subject, choice, outcome, t)}
     </div>
     <div class="tools">{_dice(number, operation, outcome is not None, t)}
-      <button class="quiet round" type="button" data-do="open" data-id="{number}" aria-expanded="{_yes(is_open)}"
+      <button class="quiet round" type="button" data-do="open" data-id="{number}" aria-expanded="{yes(is_open)}"
         aria-label="{t("details", number=number)}" title="{t("details", number=number)}">{icon("more")}</button></div>
     {_details(visitor, session, subject, outcome, t) if is_open else ""}
   </li>"""
@@ -332,6 +332,7 @@ def _details(visitor: Visitor, session: Session, subject: Subject, outcome: Outc
     rows = []
     if operation.is_synthesis:
         rows += [_offers(visitor, session, number, t), _seed_row(number, choice, t), _strength_row(number, choice, t)]
+        rows += [_wish_row(number, choice, name, t) for name in ATTRIBUTES]
     if operation.is_cover:
         rows.append(_segments_row("region", number, choice.region, ("segment", "box"), t))
         rows.append(_segments_row("extent", number, choice.extent, ("face", "head", "person"), t))
@@ -346,7 +347,7 @@ def _offers(visitor: Visitor, session: Session, number: int, t: Say) -> str:
     chosen = session.choice(number).seed
     pictures = "".join(
         f'<button class="offer" type="button" data-take="{offer.seed}" data-id="{number}" '
-        f'aria-pressed="{_yes(offer.seed == chosen)}" aria-label="{t("offer", seed=offer.seed)}">'
+        f'aria-pressed="{yes(offer.seed == chosen)}" aria-label="{t("offer", seed=offer.seed)}">'
         f'<img src="{media(visitor, f"offer-{offer.seed}.jpg")}" alt=""></button>'
         for offer in session.offers
         if offer.subject_id == number
@@ -366,10 +367,22 @@ def _strength_row(number: int, choice: Choice, t: Say) -> str:
         data-id="{number}"><small>{t("strength.high")}</small></span></label>"""
 
 
+def _wish_row(number: int, choice: Choice, name: str, t: Say) -> str:
+    wish = choice.attributes.get(name, "")
+    options = "".join(
+        f'<option value="{value}"{" selected" if value == wish else ""}>{t(f"wish.{name}.{value}" if value else "wish.same")}</option>'
+        for value in ("", *ATTRIBUTES[name])
+    )
+    return (
+        f'<label class="row"><span>{t(f"wish.{name}")}</span><select data-do="wish" data-id="{number}" '
+        f'data-name="{name}" data-value="{wish}">{options}</select></label>'
+    )
+
+
 def _segments_row(name: str, number: int, value: str, options: Iterable[str], t: Say) -> str:
     buttons = "".join(
         f'<button type="button" data-do="{name}" data-id="{number}" data-value="{option}" '
-        f'aria-pressed="{_yes(option == value)}">{t(f"{name}.{option}")}</button>'
+        f'aria-pressed="{yes(option == value)}">{t(f"{name}.{option}")}</button>'
         for option in options
     )
     return (
@@ -439,10 +452,10 @@ def _option(operation: Operation, available: Availability | None, chosen: Operat
 
 def dock(visitor: Visitor, house: House) -> str:
     """The one large button, how far the work is, and afterwards the downloads."""
-    t = _words(visitor)
+    t = words(visitor)
     session = visitor.session
     if visitor.running is not None:
-        inside = _progress(visitor, t)
+        inside = progress(visitor, t)
     elif session is None or not session.subjects:
         inside = _run_button(t("run.nobody"), t("people.empty") if session is None else "", enabled=False)
     elif session.result is not None and not session.stale:
@@ -479,7 +492,8 @@ def _run_button(label: str, line: str, enabled: bool = True) -> str:
     )
 
 
-def _progress(visitor: Visitor, t: Say) -> str:
+def progress(visitor: Visitor, t: Say) -> str:
+    """How far the running work is, and the button that stops it."""
     running = visitor.running
     assert running is not None
     share = 100 * running.done / max(1, running.total)
@@ -511,84 +525,6 @@ def _finished(visitor: Visitor, session: Session, t: Say) -> str:
     <div class="downloads" role="group" aria-label="{t("download")}">{links}</div>{notes}"""
 
 
-# ---------------------------------------------------------------- comparing
-
-
-def comparing(visitor: Visitor, house: House) -> str:
-    """The page for those who judge methods: choose some, see them side by side, rate, take the file along."""
-    t = _words(visitor)
-    if visitor.page != "compare":
-        return ""
-    session = visitor.session
-    if session is None or not session.subjects:
-        return f'<section class="compare"><h2>{t("compare.title")}</h2><p>{t("compare.none")}</p></section>'
-    chips = "".join(_method(operation, visitor, house, t) for operation in METHODS)
-    count = len(_possible(visitor, house))
-    if visitor.running is not None:
-        button = f'<div class="compare-run">{_progress(visitor, t)}</div>'
-    else:
-        label = t("compare.run", number=count)
-        button = f'<button class="solid" type="button" data-compare{"" if count else " disabled"}>{label}</button>'
-    return f"""<section class="compare" aria-label="{t("compare.title")}">
-  <div class="compare-head"><div><h2>{t("compare.title")}</h2><p>{t("compare.lead")}</p></div>{_exports(visitor, t)}</div>
-  <div class="compare-bar"><div class="chips" role="group" aria-label="{t("compare.methods")}">{chips}</div>{button}</div>
-  {_notice(visitor, t)}
-  <div class="trials">{_trials(visitor, t)}</div>
-</section>"""
-
-
-def _method(operation: Operation, visitor: Visitor, house: House, t: Say) -> str:
-    available, name = house.operations.get(operation), t(f"op.{operation.value}")
-    if available is None or available.engine is None:
-        reason = escape(available.reason) if available else ""
-        return f'<button class="chip" type="button" data-do="method" disabled title="{reason}">{name}</button>'
-    pressed = _yes(operation in visitor.methods)
-    return (
-        f'<button class="chip" type="button" data-do="method" data-value="{operation.value}" aria-pressed="{pressed}">'
-        f"{name}</button>"
-    )
-
-
-def _possible(visitor: Visitor, house: House) -> list[Operation]:
-    """The chosen methods that some engine can do here."""
-    return [o for o in METHODS if o in visitor.methods and o in house.operations and house.operations[o].engine]
-
-
-def _exports(visitor: Visitor, t: Say) -> str:
-    if visitor.comparison is None or not visitor.comparison.trials:
-        return ""
-    return "".join(
-        f'<a class="soft" href="{media(visitor, f"comparison.{ending}")}" download="identigen-comparison.{ending}">'
-        f"{icon('download')}{t(f'compare.{ending}')}</a>"
-        for ending in ("html", "csv")
-    )
-
-
-def _trials(visitor: Visitor, t: Say) -> str:
-    comparison, session = visitor.comparison, visitor.session
-    if comparison is None or session is None or comparison.photo is not session.photo:
-        return ""
-    original = f"""<article class="trial"><img src="{media(visitor, "photo.jpg")}" alt="{t("compare.original")}">
-    <div><h3>{t("compare.original")}</h3></div></article>"""
-    return original + "".join(_trial(visitor, trial, t) for trial in comparison.trials)
-
-
-def _trial(visitor: Visitor, trial: Trial, t: Say) -> str:
-    name, value = t(f"op.{trial.operation.value}"), trial.operation.value
-    figures = "".join(f"<dt>{a}</dt><dd>{escape(b)}</dd>" for a, b in lines_of(trial, visitor.language))
-    stars = "".join(
-        f'<button class="star{" lit-star" if number <= trial.rating else ""}" type="button" data-do="rate" '
-        f'data-operation="{value}" data-value="{number}" aria-pressed="{_yes(number == trial.rating)}" '
-        f'aria-label="{name}: {t("compare.rating", number=number)}">{icon("star")}</button>'
-        for number in range(1, STARS + 1)
-    )
-    warnings = "".join(f'<p class="word">{escape(warning)}</p>' for warning in trial.warnings)
-    return f"""<article class="trial"><img src="{media(visitor, f"trial-{METHODS.index(trial.operation)}.jpg")}" alt="{name}">
-    <div><h3>{name}</h3><dl>{figures}</dl>{warnings}<div class="stars">{stars}</div>
-    <textarea rows="2" data-do="note" data-operation="{value}" aria-label="{t("compare.note", name=name)}"
-      placeholder="{t("compare.note.hint")}" maxlength="2000">{escape(trial.note)}</textarea></div></article>"""
-
-
 # ---------------------------------------------------------------- small words
 
 
@@ -608,7 +544,8 @@ def outlines_of(session: Session, known: Mapping[int, Traced]) -> dict[int, Trac
     return traced
 
 
-def _words(visitor: Visitor) -> Say:
+def words(visitor: Visitor) -> Say:
+    """`say` in the visitor's language."""
     return partial(say, visitor.language)
 
 
@@ -619,7 +556,8 @@ def _state(session: Session, number: int) -> str:
     return "kept" if session.chosen else "meant"
 
 
-def _yes(value: bool) -> str:
+def yes(value: bool) -> str:
+    """A truth value as an ARIA attribute writes it."""
     return "true" if value else "false"
 
 

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from identigen import masks
-from identigen.errors import MaskError, PhotoError, PlanError
 from identigen.photo import encode
 from identigen.pipeline import Availability, complete
 from identigen.report import Report
 from identigen.settings import Settings
 from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Step, Subject
 from identigen.ui import session
-from identigen.ui.events import Desk, parse_operation, parse_subjects, picture_in, read_and_delete, repaint
+from identigen.ui.events import Desk
 
 SIZE = (80, 120)
 EVENT = SimpleNamespace(_data={})
@@ -317,36 +316,3 @@ def test_the_language_is_the_browsers_unless_the_address_says_so(desk, request_)
     request_.query_params = {"lang": "en"}
     list(desk.arrive(request_))
     assert desk.visitor(request_).language == "en"
-
-
-def test_repaint_needs_a_picture_with_alpha():
-    with pytest.raises(MaskError):
-        repaint(Mask.empty(*SIZE), b"no picture")
-    with pytest.raises(MaskError):
-        repaint(Mask.empty(*SIZE), encode(np.zeros((4, 4, 3), np.uint8), "png"))
-
-
-def test_picture_in_reads_only_data_addresses():
-    assert picture_in("data:image/png;base64,QUI=") == b"AB"
-    for bad in ("http://x/y.png", "data:text/html;base64,QUI=", 7, None):
-        with pytest.raises(MaskError):
-            picture_in(bad)
-
-
-def test_what_programs_write():
-    assert parse_operation("") is None
-    assert parse_operation("face+hair") is Operation.FACE_HAIR
-    assert parse_subjects("all") is None
-    assert parse_subjects("1, 3") == {1, 3}
-    with pytest.raises(PlanError, match="melt"):
-        parse_operation("melt")
-    with pytest.raises(PlanError):
-        parse_subjects("one")
-
-
-def test_a_file_is_deleted_even_when_it_cannot_be_read(tmp_path):
-    file = tmp_path / "empty.jpg"
-    file.touch()
-    with pytest.raises(PhotoError):
-        read_and_delete(str(file), SmallPipeline())
-    assert not file.exists()

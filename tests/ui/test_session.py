@@ -175,3 +175,26 @@ def test_what_was_drawn_is_kept_within_bounds():
     for seed in range(session.DRAWN + 20):
         state = session.offer(state, 1, seed, outcome(1))
     assert len(state.drawn) == session.DRAWN
+
+
+def test_a_wish_changes_the_edit_and_an_empty_one_takes_it_back():
+    state = session.set_attribute(session.set_attribute(three(), 1, "age", "old"), 1, "beard", "full")
+    assert session.plan(state).edits[0].attributes == {"age": "old", "beard": "full"}
+    assert session.plan(session.set_attribute(state, 1, "age", "")).edits[0].attributes == {"beard": "full"}
+    with pytest.raises(PlanError):
+        session.set_attribute(state, 1, "soul", "old")
+
+
+def test_the_engine_knows_every_wish_of_the_page():
+    from identigen.synthesis.embedded import OVERRIDES
+
+    assert {name: set(wishes) for name, wishes in OVERRIDES.items()} == {
+        name: set(wishes) for name, wishes in session.ATTRIBUTES.items()
+    }
+
+
+def test_another_wish_is_drawn_anew():
+    state = three()
+    state = session.finish(state, result_of(state, (1, 2, 3)), session.plan(state).edits)
+    state = session.set_attribute(state, 1, "age", "young")
+    assert [edit.subject_id for edit in session.remaining(state)[0].edits] == [1]
