@@ -36,12 +36,12 @@ def embedded_synthesiser() -> Synthesiser:
 
 def available_synthesisers(settings: Settings) -> tuple[Synthesiser, ...]:
     """The engines that really run here, best first; none when the one that `settings` name is missing."""
-    from identigen.background import default_predictor
+    from identigen.background.diffusion import without_diffusion
     from identigen.synthesis.diffusion import diffusion_synthesiser, why_no_diffusion
 
     if settings.engine == "embedded" or why_no_diffusion(settings):
         return () if settings.engine == "diffusion" else (embedded_synthesiser(),)
-    diffusion = diffusion_synthesiser(settings, default_predictor(settings).predict)
+    diffusion = diffusion_synthesiser(settings, without_diffusion(settings).predict)  # rims are narrow
     found: tuple[Synthesiser, ...] = (diffusion,) if diffusion else ()
     return found if settings.engine == "diffusion" else (*found, embedded_synthesiser())
 
