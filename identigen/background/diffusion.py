@@ -95,7 +95,7 @@ def diffusion_background(settings: Settings, somebody: Somebody | None = None) -
     if settings.engine == "embedded" or record is None or not _edits(record):
         return None
     try:
-        slow = choose_device(settings.device) == "cpu"
+        slow = choose_device(settings.device, may_be_lent=True) == "cpu"
     except IdentiGenError:
         return None
     if slow and settings.engine != "diffusion":

@@ -35,8 +35,13 @@ _LARGE_TEXT_ENCODER = 1_000_000_000
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def choose_device(asked: str = "auto") -> str:
-    """The device by name; raise `EngineError` for one that this machine does not have."""
+def choose_device(asked: str = "auto", *, may_be_lent: bool = False) -> str:
+    """The device by name; raise `EngineError` for one that this machine does not have.
+
+    On ZeroGPU there is a card only inside functions that `lent_gpu` decorates: they set `may_be_lent`.
+    """
+    if on_zero_gpu():
+        return "cuda" if may_be_lent else "cpu"
     import torch
 
     has_mps = torch.backends.mps.is_available()
@@ -61,15 +66,15 @@ def choose_dtype(device: str) -> torch.dtype:
     import torch
 
     if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if on_zero_gpu() or torch.cuda.is_bf16_supported() else torch.float16
     return torch.float16 if device == "mps" else torch.float32
 
 
 def free_gigabytes(device: str) -> float | None:
-    """Free memory of a card; None where the models share the computer's own memory."""
+    """Free memory of a card; None where there is nothing to share: on a processor, and on a card that is lent whole."""
     import torch
 
-    if not device.startswith("cuda"):
+    if on_zero_gpu() or not device.startswith("cuda"):
         return None
     return float(torch.cuda.mem_get_info(torch.device(device))[0]) / 1e9
 

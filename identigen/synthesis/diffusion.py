@@ -230,7 +230,7 @@ def why_no_diffusion(settings: Settings) -> str:
     if painter.choose_painter(settings) is None:  # asked first: looking for a device loads torch
         return _what_to_fetch(settings)
     try:
-        device = choose_device(settings.device)
+        device = choose_device(settings.device, may_be_lent=True)
     except EngineError as error:
         return str(error)
     if device == "cpu" and settings.engine != "diffusion":

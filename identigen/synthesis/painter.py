@@ -142,7 +142,7 @@ class _Easel:
     @classmethod
     def set_up(cls, name: str, settings: Settings) -> _Easel:
         record = record_of(name)
-        device = choose_device(settings.device)
+        device = choose_device(settings.device, may_be_lent=True)
         build = _BUILDERS[record.runs_in]
         pipe, plain, fast = build(record, settings, choose_dtype(device))
         extra = 2.9 if pipe is not plain else 0.0

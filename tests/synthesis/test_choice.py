@@ -50,7 +50,7 @@ def test_with_weights_and_a_gpu_diffusion_comes_first(with_weights: Settings, mo
     from identigen.synthesis import diffusion
 
     for module in (diffusion, removal):
-        monkeypatch.setattr(module, "choose_device", lambda asked: "cuda")
+        monkeypatch.setattr(module, "choose_device", lambda asked, **options: "cuda")
     engines = available_synthesisers(with_weights)
     assert [engine.name for engine in engines] == ["diffusion", "embedded"]
     assert engines[0].models[0] == "flux2-klein-4b"
@@ -105,3 +105,11 @@ def test_a_machine_without_weights_does_not_load_torch_to_find_out(tmp_path: Pat
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "None False"
+
+
+def test_on_zero_gpu_only_what_is_lent_a_card_runs_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    assert devices.choose_device("auto") == "cpu"
+    assert devices.choose_device("auto", may_be_lent=True) == "cuda"
+    assert devices.free_gigabytes("cuda") is None
+    assert str(devices.choose_dtype("cuda")) == "torch.bfloat16"

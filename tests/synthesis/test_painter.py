@@ -225,6 +225,7 @@ def test_on_a_lent_gpu_only_plain_data_crosses(
     monkeypatch.setitem(sys.modules, "spaces", spaces)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setattr(painter, "_paint", lent_gpu(painter._seconds)(painter._paint))
+    monkeypatch.setattr(painter, "choose_device", lambda asked, **options: "cpu")
     assert difference(drawn, paint(order, with_weights, stop=lambda: False)) == 0
     assert 10 <= seen[0] <= 60
 
