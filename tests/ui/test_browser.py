@@ -160,6 +160,37 @@ def test_a_mask_is_painted_and_taken_back(enter):
         page.wait_for_selector("text=own mask")
 
 
+def test_a_box_drawn_by_hand_is_one_more_person(enter):
+    with enter("desktop") as visit:
+        page = visit.open()
+        page.click("[data-do=view][data-value=choose]")
+        photo = page.locator("figure.photo").bounding_box()
+        page.mouse.move(photo["x"] + 12, photo["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(photo["x"] + 130, photo["y"] + 190, steps=5)
+        assert page.locator(".band").is_visible()
+        page.mouse.up()
+        page.wait_for_selector("figure.photo path[data-id='3'].chosen")
+        wait_for_choices(page, "false", "false", "true")
+
+
+def test_one_of_four_identities_is_taken_and_nobody_else_changes(enter):
+    with enter("desktop") as visit:
+        page = visit.open()
+        before = open_photo(visit.download("png")).pixels
+        page.click("[data-do=open][data-id='2']")
+        page.click("[data-offer]")
+        page.wait_for_function("document.querySelectorAll('.offer').length === 4")
+        page.wait_for_selector(".stop", state="detached")
+        page.locator(".offer").nth(3).click()
+        page.wait_for_function("document.querySelectorAll('.offer')[3].ariaPressed === 'true'")
+        page.wait_for_selector("before-after")
+        after = open_photo(visit.download("png")).pixels
+        columns = np.flatnonzero(np.any(after != before, axis=(0, 2)))
+        assert len(columns)
+        assert columns.min() > after.shape[1] // 2  # the other man stands in the left half
+
+
 def test_methods_are_compared_and_taken_along(enter):
     with enter("desktop") as visit:
         page = visit.open()

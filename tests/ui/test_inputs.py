@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,5 @@ def test_a_file_is_deleted_even_when_it_cannot_be_read(tmp_path):
 
 def test_a_page_for_this_computer_alone_has_no_address_for_phones():
     assert phone_address(Settings(host="127.0.0.1")) == ""
-    assert (
-        phone_address(Settings(host="0.0.0.0", port=7861)).endswith(":7861/")
-        or phone_address(Settings(host="0.0.0.0")) == ""
-    )
+    address = phone_address(Settings(host="0.0.0.0", port=7861))
+    assert address == "" or re.fullmatch(r"http://[\d.]+:7861/", address)  # empty: this machine is in no network
