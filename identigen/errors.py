@@ -13,10 +13,10 @@
     │   ├── ModelCorrupt         file damaged or of another kind
     │   ├── ModelRefused         its licence forbids commercial use
     │   └── DiskFull             no room for it
-    └── EngineError              the engine cannot do what was asked    exit code 2
-        ├── OperationUnavailable
-        ├── OutOfMemory          not even the most frugal way fits
-        └── Stopped              somebody asked it to stop
+    ├── EngineError              the engine cannot do what was asked    exit code 2
+    │   ├── OperationUnavailable
+    │   └── OutOfMemory          not even the most frugal way fits
+    └── Stopped                  somebody asked it to stop
 
 A message is one sentence, sometimes two: what happened, why, and what to do. Only the command line and the page turn
 an error into text for people; every other room raises and lets go.
@@ -89,5 +89,5 @@ class OutOfMemory(EngineError):
     """The device has too little memory, even in the most frugal way of running."""
 
 
-class Stopped(EngineError):
-    """The work was stopped on request; there is no result."""
+class Stopped(IdentiGenError):
+    """The work was stopped on request; there is no result, and nothing else is to be tried instead."""
