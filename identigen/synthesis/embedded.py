@@ -8,7 +8,7 @@ import numpy as np
 
 from identigen.errors import EngineError
 from identigen.identity.appearance import Codec, load_codec
-from identigen.identity.conditions import VAGUENESS, Conditions, load_conditions
+from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.landmarks import EYES, find_landmarks
@@ -22,6 +22,7 @@ STIFFNESS = 1e-3
 LOOSE = 1.0
 PUSH = 0.6
 CHANCES = 12
+YAW = NAMES.index("yaw")
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
 KEEPING = 0.1
 
@@ -97,8 +98,8 @@ def _loosened(conditions: Conditions, condition: Floats, chance: Sequence[int]) 
 def calmed(codec: Codec, detail: Floats, usual: Floats) -> Floats:
     """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
 
-    Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain. Colour follows the photo
-    but for the lips: a tint from another lamp would show.
+    Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain. Colour follows the
+    photo but for the lips: a tint from another lamp would show.
     """
     out = usual + (detail - usual) * (1 - (1 - BARE_SKIN) * codec.mesh.bare)[..., None]
     grey, plain = out.mean(-1, keepdims=True), usual - usual.mean(-1, keepdims=True)
@@ -108,7 +109,9 @@ def calmed(codec: Codec, detail: Floats, usual: Floats) -> Floats:
 
 def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -> Floats:
     """The portrait's points `(468, 3)` with the new identity's build and the photo's expression."""
-    gain = 0.7 + 0.6 * strength
+    # Of a turned head the outline is not the mesh's rim: moved as far as in front, it would bulge.
+    yaw = abs(float(portrait.raw_condition[YAW]))
+    gain = (0.7 + 0.6 * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
     shape = portrait.aligned + gain * codec.decode_shape(code - portrait.shape_code)
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from identigen.composite import paste
+from identigen.errors import EngineError
+from identigen.landmarks import eye_openness, face_box, find_landmarks, gaze, head_pose, mouth_openness
+from identigen.masks import rectangle
+from identigen.recognition import default_recogniser
+from identigen.synthesis.embedded import Embedded
+from identigen.types import Candidate, Edit, Face, Operation, Photo, Pixels, Subject, Window
+
+FACE = (175.0, 65.0, 280.0, 195.0)  # of the astronaut, roughly
+
+
+@pytest.fixture(scope="module")
+def subject(astronaut: Photo) -> Subject:
+    points = find_landmarks(astronaut.pixels, FACE)
+    assert points is not None
+    face = Face(face_box(points), points, head_pose(points))
+    return Subject(1, face.box, rectangle(face.box, astronaut.pixels.shape[:2]), face)
+
+
+@pytest.fixture(scope="module")
+def candidates(astronaut: Photo, subject: Subject) -> list[Candidate]:
+    return list(Embedded().propose(astronaut.pixels, subject, Edit(1, Operation.FACE), [3, 4]))
+
+
+def pasted(photo: Photo, candidate: Candidate) -> Pixels:
+    window, patch, _ = paste(photo.pixels, candidate)
+    pixels = photo.pixels.copy()
+    pixels[window.slices] = patch
+    return pixels
+
+
+def face_in(pixels: Pixels) -> Face:
+    points = find_landmarks(pixels, FACE)
+    assert points is not None
+    return Face(face_box(points), points)
+
+
+def test_the_new_face_is_somebody_else(astronaut: Photo, subject: Subject, candidates: list[Candidate]) -> None:
+    recogniser = default_recogniser()
+    assert subject.face is not None
+    source = recogniser.describe(astronaut.pixels, [subject.face])[0]
+    distances = []
+    for candidate in candidates:
+        pixels = pasted(astronaut, candidate)
+        distances.append(np.linalg.norm(recogniser.describe(pixels, [face_in(pixels)])[0] - source))
+    assert max(distances) >= recogniser.threshold
+    assert min(distances) > 0.45
+
+
+def test_pose_gaze_and_expression_stay(astronaut: Photo, subject: Subject, candidates: list[Candidate]) -> None:
+    assert subject.face is not None
+    old = subject.face.landmarks
+    assert old is not None
+    for candidate in candidates:
+        new = face_in(pasted(astronaut, candidate)).landmarks
+        assert new is not None
+        assert abs(head_pose(new).yaw - head_pose(old).yaw) < 5
+        assert abs(mouth_openness(new) - mouth_openness(old)) < 0.06
+        assert abs(eye_openness(new) - eye_openness(old)) < 0.05
+        assert np.hypot(*np.subtract(gaze(new), gaze(old))) < 12
+
+
+def test_a_seed_repeats_to_the_last_byte(astronaut: Photo, subject: Subject, candidates: list[Candidate]) -> None:
+    again = next(Embedded().propose(astronaut.pixels, subject, Edit(1, Operation.FACE), [4]))
+    assert (pasted(astronaut, again) == pasted(astronaut, candidates[1])).all()
+    assert (candidates[0].pixels != candidates[1].pixels).any()
+
+
+def test_all_change_lies_in_the_face_box_grown_by_a_quarter(
+    astronaut: Photo, subject: Subject, candidates: list[Candidate]
+) -> None:
+    x1, y1, x2, y2 = subject.box
+    allowed = Window.around((x1, y1, x2, y2), 512, 512, margin=0.125 * max(x2 - x1, y2 - y1))
+    for candidate in candidates:
+        assert candidate.window.intersection(allowed) == candidate.window
+
+
+def test_more_strength_asks_for_more_distance(astronaut: Photo, subject: Subject) -> None:
+    engine, recogniser = Embedded(), default_recogniser()
+    assert subject.face is not None
+    source = recogniser.describe(astronaut.pixels, [subject.face])[0]
+    means = []
+    for strength in (0.0, 1.0):
+        edit = Edit(1, Operation.FACE, strength=strength)
+        drawn = [pasted(astronaut, c) for c in engine.propose(astronaut.pixels, subject, edit, [3, 4])]
+        means.append(np.mean([np.linalg.norm(recogniser.describe(p, [face_in(p)])[0] - source) for p in drawn]))
+    assert means[1] > means[0]
+
+
+def test_a_tiny_face_is_drawn_too(astronaut: Photo) -> None:
+    import cv2
+
+    small = cv2.resize(astronaut.pixels, (128, 128), interpolation=cv2.INTER_AREA)
+    box = (44.0, 16.0, 70.0, 49.0)
+    subject = Subject(1, box, rectangle(box, (128, 128)), Face(box))
+    candidate = next(Embedded().propose(small, subject, Edit(1, Operation.FACE), [1]))
+    _, patch, mask = paste(small, candidate)
+    assert mask.area > 300
+    assert np.isfinite(candidate.pixels).all()
+    assert np.abs(patch.astype(float) - small[candidate.window.slices]).mean() > 2
+
+
+def test_a_face_at_the_border_stays_inside_the_photo(astronaut: Photo) -> None:
+    cut = np.ascontiguousarray(astronaut.pixels[40:200, 190:330])
+    points = find_landmarks(cut, (0.0, 25.0, 92.0, 155.0))
+    if points is None:
+        pytest.skip("the face mesh does not find a face that is cut by the border")
+    subject = Subject(1, face_box(points), rectangle(face_box(points), cut.shape[:2]), Face(face_box(points), points))
+    window, patch, _ = paste(cut, next(Embedded().propose(cut, subject, Edit(1, Operation.FACE), [1])))
+    assert patch.shape[:2] == (window.height, window.width)
+
+
+def test_what_cannot_be_done_is_said(astronaut: Photo, subject: Subject) -> None:
+    engine = Embedded()
+    with pytest.raises(EngineError, match="no face"):
+        next(engine.propose(astronaut.pixels, replace(subject, face=None), Edit(1, Operation.FACE), [1]))
+    corner = Face((0.0, 0.0, 40.0, 40.0))
+    with pytest.raises(EngineError, match="landmarks"):
+        next(engine.propose(astronaut.pixels, replace(subject, face=corner), Edit(1, Operation.FACE), [1]))
+    wish = Edit(1, Operation.FACE, attributes={"age": "immortal"})
+    with pytest.raises(EngineError, match="age=immortal"):
+        next(engine.propose(astronaut.pixels, subject, wish, [1]))
+
+
+def test_a_wish_changes_the_person(astronaut: Photo, subject: Subject) -> None:
+    old = Edit(1, Operation.FACE, attributes={"age": "old"})
+    wished = next(Embedded().propose(astronaut.pixels, subject, old, [3]))
+    plain = next(Embedded().propose(astronaut.pixels, subject, Edit(1, Operation.FACE), [3]))
+    assert wished.identity is not None
+    assert plain.identity is not None
+    assert np.linalg.norm(wished.identity - plain.identity) > 1
