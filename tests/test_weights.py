@@ -182,6 +182,12 @@ def test_a_disk_that_fills_up_is_said(hub: Hub, settings: Settings, monkeypatch:
         pull("lama", settings, full)
 
 
+def test_a_folder_that_cannot_be_written_to_is_said(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "hub").write_text("a file where a folder should be")
+    with pytest.raises(ModelMissing, match="set IDENTIGEN_CACHE_DIR to a folder"):
+        pull("lama", Settings(cache_dir=str(tmp_path)))
+
+
 def test_noncommercial_models_are_refused_unless_named(settings: Settings) -> None:
     with pytest.raises(ModelRefused, match="IDENTIGEN_ALLOW_NONCOMMERCIAL=flux2-klein-9b"):
         pull("flux2-klein-9b", settings)

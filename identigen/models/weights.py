@@ -389,6 +389,11 @@ def _plainly(record: ModelRecord) -> Iterator[None]:
             f"{record.name} cannot be fetched: the hub is out of reach ({type(error).__name__}); check the network and "
             "pull again, it goes on where it stopped."
         ) from None
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        raise ModelMissing(
+            f"{record.name} cannot be stored: {error.filename} cannot be written to; set IDENTIGEN_CACHE_DIR to a folder "
+            "that can."
+        ) from None
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
