@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.errors import MaskError
+from identigen.masks import grow
 from identigen.types import Bools, Floats, Mask, Pixels, Window
 
 Ints = npt.NDArray[np.int32]
@@ -51,13 +52,13 @@ class Effort:
     coarse_rounds: int = 10
     fine_rounds: int = 3
     passes: int = 2
-    pull: int = 40
+    pull: int = 20
     """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 10.0
-    colour_step: float = 12.0
-    """Largest correction of the overall colour at the end, in grey levels; more would show as a ghost."""
+    colour_step: float = 60.0
+    """Largest correction of the overall colour at the rim in grey levels; deep inside, where it would be a guess, less."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,15 +70,26 @@ class Level:
     barred: Bools
     guide: Pixels
 
+    @property
+    def painted(self) -> Bools:
+        """What is voted for: the hole, and of the barred pixels those that share a patch with it.
+
+        Somebody who stands in front must not be continued into the hole: within its patches he is background, too.
+        """
+        if not self.barred.any():
+            return self.hole
+        reach = np.ones((2 * _SIZE - 1, 2 * _SIZE - 1), np.uint8)
+        return np.asarray(self.hole | (self.barred & (cv2.dilate(self.hole.astype(np.uint8), reach) > 0)))
+
     def coarser(self) -> Level:
         """Half the size. Colours are averaged over known pixels only; a cell with any hole in it is hole."""
-        known = (~self.hole).astype(np.float32)
+        known = (~(self.hole | self.barred)).astype(np.float32)
         weight = np.maximum(_halve(known), 1e-6)
         # Channel by channel: as floats all five together would be the largest thing in memory.
         means = [_halve(self.features[:, :, c] * known) / weight for c in range(_CHANNELS)]
         features = np.stack([np.rint(mean).astype(np.uint8) for mean in means], 2)
-        barred = _halve(self.barred.astype(np.float32)) > 0
-        return Level(features, _halve(1 - known) > 0, barred, np.ascontiguousarray(features[:, :, :3]))
+        hole, barred = (_halve(part.astype(np.float32)) > 0 for part in (self.hole, self.barred))
+        return Level(features, hole, barred & ~hole, np.ascontiguousarray(features[:, :, :3]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -112,13 +124,18 @@ class PatchMatch:
         require_fit(pixels, hole, forbidden)
         if not hole.area:
             return Window(0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8)
-        barred = forbidden or Mask.empty(*hole.photo_size)
+        # The outlines of people are never exact: what is left of them outside their masks must not be copied either.
+        barred = grow(forbidden, _margin(forbidden)) if forbidden else Mask.empty(*hole.photo_size)
         window = context_window(hole, barred)
         inside = hole.within(window)
         filled = complete(pixels[window.slices], inside, barred.within(window) & ~inside, seed, self.effort)
         w = hole.window
         own = Window(w.left - window.left, w.top - window.top, w.right - window.left, w.bottom - window.top)
         return w, np.where(hole.pixels[:, :, None], filled[own.slices], pixels[w.slices])
+
+
+def _margin(forbidden: Mask) -> float:
+    return 2.0 + 0.004 * max(forbidden.photo_size)
 
 
 def require_fit(pixels: Pixels, hole: Mask, forbidden: Mask | None) -> None:
@@ -174,7 +191,7 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
 def pyramid(pixels: Pixels, hole: Bools, barred: Bools) -> list[Level]:
     """Levels from fine to coarse, until the hole is hardly thicker than a patch; every one with the guide."""
     depth = _thickness(hole)
-    finest = Level(with_texture(pixels, hole), hole, barred, pixels)
+    finest = Level(with_texture(pixels, hole | barred), hole, barred, pixels)
     levels, guided_at = [finest], 0
     while depth > 1.5 * _RADIUS and min(levels[-1].hole.shape) >= 32:
         coarser = levels[-1].coarser()
@@ -193,13 +210,13 @@ def _thickness(hole: Bools) -> float:
     return float(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5).max())
 
 
-def with_texture(pixels: Pixels, hole: Bools) -> Pixels:
+def with_texture(pixels: Pixels, unknown: Bools) -> Pixels:
     """RGB and the local mean of |dx| and |dy| (Newson 2014), all `uint8`."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     # A gradient that reaches into the hole says nothing about the scene.
-    known = (cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.float32)
+    known = (cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.float32)
     share = np.maximum(cv2.blur(known, (9, 9)), 1e-3)
-    features = np.empty((*hole.shape, _CHANNELS), np.uint8)
+    features = np.empty((*unknown.shape, _CHANNELS), np.uint8)
     features[:, :, :3] = pixels
     for channel, (dx, dy) in enumerate(((1, 0), (0, 1)), start=3):
         slope = np.abs(cv2.Sobel(grey, cv2.CV_32F, dx, dy, ksize=1)) * known
@@ -226,11 +243,11 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
 
 def smooth_start(level: Level) -> Level:
     """The coarsest level with its hole filled smoothly: the only guess that is never badly wrong."""
-    unknown = (level.hole | level.barred).astype(np.uint8)
+    unknown, painted = (level.hole | level.barred).astype(np.uint8), level.painted
     features = level.features.copy()
     for c in range(_CHANNELS):
         smooth = cv2.inpaint(np.ascontiguousarray(level.features[:, :, c]), unknown, 3, cv2.INPAINT_NS)
-        features[level.hole, c] = smooth[level.hole]
+        features[painted, c] = smooth[painted]
     return replace(level, features=features)
 
 
@@ -274,7 +291,7 @@ def find_targets(level: Level) -> Targets:
     return Targets(ys, xs, order, trust, _belief(inward), usable_centres(level))
 
 
-def _belief(inward: Floats) -> Floats:
+def _belief(inward: npt.NDArray[Any]) -> Floats:
     """How far a smooth continuation is to be believed `inward` pixels from the rim, relative to the thickest place."""
     reach = max(1.0, _BELIEF * float(inward.max(initial=0.0)))
     return np.asarray(1.0 / (1.0 + (inward / reach) ** 2), np.float32)
@@ -331,7 +348,7 @@ def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity
     """The level with its hole painted by the patches that cover it."""
     from identigen.background import compiled
 
-    ys, xs = (a.astype(np.int32) for a in np.nonzero(level.hole))
+    ys, xs = (a.astype(np.int32) for a in np.nonzero(level.painted))
     out = np.zeros((len(ys), _CHANNELS), np.float32)
     picture = level.features.reshape(level.features.shape[0], -1)
     scene = (picture, targets.order, sources, costs, targets.trust, ys, xs, np.float32(selectivity), out)
@@ -350,8 +367,11 @@ def harmonise(level: Level, largest: float) -> Pixels:
     sigma = 5.0 * max(1.0, _thickness(level.hole) / _GUIDE_DEPTH)
     missing = cv2.GaussianBlur((level.guide[part] - fill) * inside[:, :, None], (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
-    most = (largest * inside * _belief(cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)[part]))[:, :, None]
-    step = np.clip(missing / weight[:, :, None], -most, most)
+    most = (largest * inside * _belief(cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)[part]))[
+        :, :, None
+    ]
+    # Saturating softly: a hard limit would draw its own contour lines into a sky.
+    step = most * np.tanh(missing / weight[:, :, None] / np.maximum(most, 1e-3))
     finished = level.features[:, :, :3].copy()
     finished[part] = np.clip(np.rint(fill + step), 0, 255).astype(np.uint8)
     return finished

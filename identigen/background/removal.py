@@ -109,7 +109,21 @@ def _fine_parts(pixels: Pixels, mask: Mask, kept: Mask) -> Mask:
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(view.pixels[:, :, ::-1].copy(), labels, (0, 0, 0, 0), *models, 2, cv2.GC_INIT_WITH_MASK)
     found = view.person | (labels == cv2.GC_PR_FGD)
-    return view.restore(_touching(found, view.person))
+    return view.restore(_without_gaps(_touching(found, view.person), view.kept))
+
+
+def _without_gaps(person: Bools, kept: Bools) -> Bools:
+    """Fill small gaps that the person and the border of the photo surround, as detectors leave them in dark clothes."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~(person | kept)).astype(np.uint8), connectivity=4)
+    filled = person.copy()
+    for label in range(1, count):
+        if stats[label, cv2.CC_STAT_AREA] > 0.05 * person.sum():
+            continue
+        gap = labels == label
+        ring = (cv2.dilate(gap.astype(np.uint8), disc(1)) > 0) & ~gap
+        if ring.any() and person[ring].mean() > 0.8:
+            filled |= gap
+    return filled
 
 
 def _touching(region: Bools, anchor: Bools) -> Bools:
