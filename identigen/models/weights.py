@@ -391,8 +391,8 @@ def _plainly(record: ModelRecord) -> Iterator[None]:
         ) from None
     except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise ModelMissing(
-            f"{record.name} cannot be stored: {error.filename} cannot be written to; set IDENTIGEN_CACHE_DIR to a folder "
-            "that can."
+            f"{record.name} cannot be stored: {error.filename} cannot be written to; set IDENTIGEN_CACHE_DIR to a "
+            "folder that can."
         ) from None
     except OSError as error:
         if error.errno not in _NO_ROOM:

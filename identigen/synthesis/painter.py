@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,6 @@ class _Easel:
     device: str
     tier: Tier
     fast: bool = True
-    fixed: bool = field(default=False)
 
     @classmethod
     def set_up(cls, name: str, settings: Settings) -> _Easel:
@@ -145,7 +144,7 @@ class _Easel:
         device = choose_device(settings.device, may_be_lent=True)
         build = _BUILDERS[record.runs_in]
         pipe, plain, fast = build(record, settings, choose_dtype(device))
-        extra = 2.9 if pipe is not plain else 0.0
+        extra = record_of("sdxl-openpose").vram_gigabytes if pipe is not plain else 0.0
         free = free_gigabytes(device)
         tier = choose_tier(settings.memory, record.vram_gigabytes + extra, record.largest_gigabytes + extra, free)
         easel = cls(record, pipe, plain, device, tier, fast)
