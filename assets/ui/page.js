@@ -61,6 +61,20 @@
       $("#work").classList.toggle("away", language.dataset.page !== "work");
     }
     if ($("[data-kiosk]", element)) start_kiosk();
+    const cards = $(".cards", element);
+    if (cards && picked) show_card(cards, picked);
+  }
+
+  let picked = ""; // who was pressed in the picture: their card comes into sight
+
+  function show_card(cards, id) {
+    const card = $(`.card[data-id="${id}"]`, cards);
+    picked = "";
+    if (!card) return;
+    const [frame, place] = [cards.getBoundingClientRect(), card.getBoundingClientRect()];
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    if (place.left < frame.left || place.right > frame.right) cards.scrollBy({ left: place.left - frame.left - 12, behavior });
+    if (place.top < frame.top || place.bottom > frame.bottom) cards.scrollBy({ top: place.top - frame.top - 12, behavior });
   }
 
   function run(trigger, button) {
@@ -123,6 +137,7 @@
     const frame = $("img", picture).getBoundingClientRect();
     const [x, y] = in_photo(picture, event);
     const shape = event.target.closest("path");
+    picked = shape?.dataset.id ?? "";
     if (shape) shape.classList.add("touched"); // an answer at once; the server's follows
     else ripple(picture, event, frame);
     send({ do: "pick", x, y });

@@ -91,7 +91,8 @@ def launch_options(page: gr.Blocks) -> dict[str, Any]:
 def serve(settings: Settings | None = None) -> None:
     """Build the pipeline and the page and serve it until it is interrupted."""
     page = build_page(Pipeline(settings))
-    page.launch(**launch_options(page), prevent_thread_lock=True)
+    page.launch(**launch_options(page), prevent_thread_lock=True, quiet=True)
+    print(f"IdentiGen is ready: {page.local_url}", flush=True)
     # Only now: loading models beside the start would keep the first visitor waiting for the page itself.
     threading.Thread(target=page.desk.warm_up, name="warm-up", daemon=True).start()
     page.block_thread()

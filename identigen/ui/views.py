@@ -357,12 +357,12 @@ def _offers(visitor: Visitor, session: Session, number: int, t: Say) -> str:
 
 
 def _seed_row(number: int, choice: Choice, t: Say) -> str:
-    return f"""<label class="row"><span>{t("seed")}</span>
+    return f"""<label class="setting"><span>{t("seed")}</span>
       <input type="number" min="0" max="2147483647" value="{choice.seed}" data-do="seed" data-id="{number}"></label>"""
 
 
 def _strength_row(number: int, choice: Choice, t: Say) -> str:
-    return f"""<label class="row"><span>{t("strength")}</span><span class="range"><small>{t("strength.low")}</small>
+    return f"""<label class="setting"><span>{t("strength")}</span><span class="range"><small>{t("strength.low")}</small>
       <input type="range" min="0" max="100" step="5" value="{round(100 * choice.strength)}" data-do="strength"
         data-id="{number}"><small>{t("strength.high")}</small></span></label>"""
 
@@ -374,7 +374,7 @@ def _wish_row(number: int, choice: Choice, name: str, t: Say) -> str:
         for value in ("", *ATTRIBUTES[name])
     )
     return (
-        f'<label class="row"><span>{t(f"wish.{name}")}</span><select data-do="wish" data-id="{number}" '
+        f'<label class="setting"><span>{t(f"wish.{name}")}</span><select data-do="wish" data-id="{number}" '
         f'data-name="{name}" data-value="{wish}">{options}</select></label>'
     )
 
@@ -386,7 +386,7 @@ def _segments_row(name: str, number: int, value: str, options: Iterable[str], t:
         for option in options
     )
     return (
-        f'<div class="row"><span>{t(name)}</span><div class="segments small" role="group" aria-label="{t(name)}">'
+        f'<div class="setting"><span>{t(name)}</span><div class="segments small" role="group" aria-label="{t(name)}">'
         f"{buttons}</div></div>"
     )
 
@@ -395,7 +395,7 @@ def _mask_row(visitor: Visitor, number: int, choice: Choice, t: Say) -> str:
     texts = {name: t(f"mask.{name}") for name in ("brush", "eraser", "size", "zoom", "cancel", "done")}
     attributes = " ".join(f'data-{name}="{escape(text)}"' for name, text in texts.items())
     reset = "" if choice.mask is not None else " disabled"
-    return f"""<div class="row mask"><span>{t("mask")}{f" <em>{t('mask.own')}</em>" if choice.mask is not None else ""}</span>
+    return f"""<div class="setting mask"><span>{t("mask")}{f" <em>{t('mask.own')}</em>" if choice.mask is not None else ""}</span>
       <div class="chips"><button class="chip" type="button" data-local="paint" data-id="{number}"
         data-photo="{media(visitor, "photo.jpg")}" data-mask="{media(visitor, f"mask-{number}.png")}"
         data-title="{t("mask.title", number=number)}" {attributes}>{icon("brush")}{t("mask.edit")}</button>

@@ -45,6 +45,10 @@ def test_the_whole_main_job(visit, size, zidane_file, zidane, tmp_path):
     click_person(page, 2, size)
     wait_for_choices(page, "false", "true")
     assert "Anonymise 1 person" in page.inner_text(".dock")
+    page.wait_for_function(
+        """() => { const card = document.querySelector(".card[data-id='2']").getBoundingClientRect();
+                   return card.left >= 0 && card.left < innerWidth - 200; }"""
+    )  # the card of whom was pressed comes into sight
     page.select_option(".card[data-id='2'] select", "layered")
     page.wait_for_function("document.querySelector('.summary').innerText.includes('Layered')")
     visit.run()
