@@ -195,7 +195,9 @@
     files.items.add(file);
     input.files = files.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
-    $(".canvas")?.classList.add("sent");
+    const canvas = $(".canvas");
+    canvas?.classList.add("sent");
+    setTimeout(() => canvas?.classList.remove("sent"), 8000); // a file that Gradio itself refuses brings no new page
   }
 
   const picture_in = (list) => [...(list ?? [])].find((file) => file.type.startsWith("image/") || /\.(hei[cf]|tiff?)$/i.test(file.name));
