@@ -6,25 +6,29 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from identigen.errors import EngineError
+from identigen.errors import EngineError, Stopped
 from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.landmarks import EYES, find_landmarks
+from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
+from identigen.synthesis import Stop
 from identigen.synthesis.rendering import draw, prepare
-from identigen.types import Candidate, Edit, Face, Floats, Operation, Pixels, Subject
+from identigen.types import Candidate, Edit, Face, Floats, Mask, Operation, Pixels, Subject
 
 TEMPERATURE = 0.9  # of the noise: a little less than the data's own spread keeps rare oddities out
-DISTANCE = (0.4, 0.9)  # foretold distance from the source at strength 0 and 1
+DISTANCE = (0.4, 1.0)  # foretold distance from the source at strength 0 and 1
 STIFFNESS = 1e-3
-LOOSE = 1.0
+LOOSE = 0.6
 PUSH = 0.6
 CHANCES = 12
+FREE = 0.75  # from this strength on, kinship may be given up for distance
 YAW = NAMES.index("yaw")
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
 KEEPING = 0.1
+MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
 
 class Embedded:
@@ -34,7 +38,26 @@ class Embedded:
     operations = frozenset({Operation.FACE})
     models: tuple[str, ...] = ("identigen-appearance", "mediapipe-face-mesh", "dlib-resnet")
 
-    def propose(self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int]) -> Iterator[Candidate]:
+    notices: tuple[str, ...] = ()
+
+    def prepare(self) -> None:
+        """Read the weights."""
+        load_codec()
+        load_conditions()
+        load_prior()
+
+    def region(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask:
+        """The face's box grown by a quarter, less what the user's mask leaves out."""
+        if subject.face is None:
+            return Mask.empty(*pixels.shape[:2])
+        x1, y1, x2, y2 = subject.face.box
+        dx, dy = MARGIN * (x2 - x1), MARGIN * (y2 - y1)
+        grown = rectangle((x1 - dx, y1 - dy, x2 + dx, y2 + dy), (pixels.shape[0], pixels.shape[1]))
+        return grown if edit.mask is None else intersect(grown, edit.mask)
+
+    def propose(
+        self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int], stop: Stop | None = None
+    ) -> Iterator[Candidate]:
         """Yield one candidate for each seed; all identities are sampled at once, each is drawn when asked for."""
         face = _with_landmarks(pixels, subject)
         codec, conditions = load_codec(), load_conditions()
@@ -47,6 +70,8 @@ class Embedded:
         k = len(codec.detail_scale)
         usual = codec.decode((np.append(condition, 1).astype(np.float32) @ conditions.middle)[:k])
         for seed, identity in zip(seeds, identities, strict=True):
+            if stop is not None and stop():
+                raise Stopped("Stopped; the people who were finished are kept.")
             shape = new_shape(codec, portrait, identity[k:], edit.strength)
             drawing = draw(codec, portrait, canvas, pixels, calmed(codec, codec.decode(identity[:k]), usual), shape)
             yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
@@ -59,11 +84,11 @@ def imagine(
 
     For each seed several people are imagined, and the one is taken who is far enough at the least change of what must
     stay. "Far" is measured where it counts, in the recogniser's embedding as foretold from the latent, but only across
-    the directions of apparent age, gender presentation and beard: along these nothing is to be won.
+    the directions of apparent age, gender presentation, beard and (but for high strengths) kinship, which shall stay.
     """
     own = np.concatenate([portrait.code, portrait.shape_code])
     likeness = conditions.likeness
-    kept = np.linalg.qr(conditions.axes[:3].T)[0]
+    kept = np.linalg.qr(conditions.axes[: 7 if strength < FREE else 3].T)[0]
     lift = np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), likeness)
     wanted = DISTANCE[0] + (DISTANCE[1] - DISTANCE[0]) * strength
 
@@ -76,7 +101,7 @@ def imagine(
         _, across, length = apart(heading)
         step = across / length @ lift
         gain = np.maximum(((step @ likeness.T) * across / length).sum(1, keepdims=True), 0.1)
-        return np.asarray(PUSH * np.clip(wanted - length, 0, 0.3) * step / gain, np.float32)
+        return np.asarray(PUSH * np.clip(wanted - length, 0, 0.1 + 0.4 * strength) * step / gain, np.float32)
 
     chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
     start = TEMPERATURE * noise(chances, len(own))
