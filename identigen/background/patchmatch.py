@@ -58,7 +58,7 @@ class Effort:
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 10.0
     colour_step: float = 60.0
-    """Largest correction of the overall colour at the rim in grey levels; deep inside, where it would be a guess, less."""
+    """Largest correction of the overall colour at the rim, in grey levels; deep inside the hole it is less."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
