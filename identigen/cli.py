@@ -206,6 +206,32 @@ def models_list() -> None:
         )
 
 
+@models_app.command("check")
+def models_check(
+    thorough: Annotated[bool, typer.Option("--thorough", help="Read every byte of what is here.")] = False,
+) -> None:
+    """Say for every model whether it is here, missing, offline, gated, damaged or refused."""
+    from identigen.models.weights import check
+
+    for state in check(Settings.from_environment(), thorough):
+        typer.echo(f"{state.status:8}  {state.record.name}  {state.detail}")
+
+
+@models_app.command("pull")
+def models_pull(name: Annotated[str, typer.Argument(help="A name from `identigen models list`.")]) -> None:
+    """Fetch a model's weights, or the rest of them; nothing is ever fetched without being asked for."""
+    from identigen.detection.yolo import fetch
+    from identigen.models.weights import Progress, pull
+
+    def show(progress: Progress) -> None:
+        share = progress.done / max(progress.total, 1)
+        typer.echo(f"\r{share:4.0%} of {progress.total / 1e6:.0f} MB  {progress.file[-50:]:50}", nl=False, err=True)
+
+    settings = Settings.from_environment()
+    folder = fetch(settings, typer.echo) if name == "yolo-seg" else pull(name, settings, show)
+    typer.echo(f"{name} is at {folder}.")
+
+
 @evaluate_app.command("detection")
 def evaluate_detection_command(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="images/ + annotations.json (COCO) and/or faces.json.")],

@@ -13,7 +13,7 @@ chooses and retries. It fails closed: what cannot be shown to be another person 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ import numpy as np
 from identigen import masks
 from identigen.composite import paste
 from identigen.detection import Detector
-from identigen.errors import EngineError, OperationUnavailable, PlanError
+from identigen.errors import EngineError, ModelError, OperationUnavailable, PlanError, Stopped
 from identigen.obfuscation import WARNINGS, cover_region, obfuscate
 from identigen.recognition import Recogniser, default_recogniser
 from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes
@@ -32,6 +32,7 @@ from identigen.settings import Settings
 from identigen.types import (
     MAX_SEED,
     Box,
+    Candidate,
     Edit,
     Face,
     Floats,
@@ -62,8 +63,6 @@ GOOD_AGREEMENT = 0.8
 FILLS = 3
 MOST_UNCOVERED = 0.15
 """Where no recogniser can judge a cover, this share of the face's oval may look out of it."""
-FACE_MARGIN = 0.25
-"""A new face never changes a pixel outside of its box grown by this share of its sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,10 @@ class Pipeline:
 
     def prepare(self) -> tuple[str, ...]:
         """Fetch what may be fetched, load what a first visitor would wait for; return sentences to be shown."""
-        return tuple(self.detector.prepare())
+        notices = tuple(self.detector.prepare())
+        for engine in self.synthesisers[:1]:
+            engine.prepare()
+        return notices
 
     def operations(self) -> dict[Operation, Availability]:
         """What can be done here, by which engine, and for the rest why not."""
@@ -186,15 +188,21 @@ class Pipeline:
         return Subject(number, mask.window.box, mask, None, 0.0, Quality("poor", ("drawn-by-hand",)), reason=reason)
 
     def run(
-        self, photo: Photo, subjects: Sequence[Subject], plan: Plan, finished: Sequence[Outcome] = ()
+        self,
+        photo: Photo,
+        subjects: Sequence[Subject],
+        plan: Plan,
+        finished: Sequence[Outcome] = (),
+        stop: Callable[[], bool] | None = None,
     ) -> Generator[Step, None, Result]:
-        """Carry out a plan step by step; close the generator to stop.
+        """Carry out a plan step by step; close the generator to stop between two people.
 
         `finished` are outcomes of an earlier run that stay as they are (their subjects must not be in the plan).
-        Raises `PlanError` for a person that does not exist and `OperationUnavailable` before anything is done.
+        `stop`, asked from time to time, ends the work inside a picture; the result then holds who is finished. Raises
+        `PlanError` for a person that does not exist and `OperationUnavailable` before anything is done.
         """
         self._check(subjects, plan, finished)
-        return _Run(self, photo, subjects, plan, finished).steps()
+        return _Run(self, photo, subjects, plan, finished, stop).steps()
 
     def anonymize(self, photo: Photo, subjects: Sequence[Subject] | None = None, plan: Plan | None = None) -> Result:
         """Do all of `run` at once; without a plan everybody gets the default operation."""
@@ -207,7 +215,7 @@ class Pipeline:
         if operation.is_cover:
             return Availability("classical", WARNINGS.get(operation, ""))
         if operation is Operation.REMOVE:
-            return Availability("embedded")
+            return Availability(_engine_of(self.predictor))
         for engine in self.synthesisers:
             if operation in engine.operations:
                 return Availability(engine.name)
@@ -236,18 +244,30 @@ class _Trial:
     window: Window
     patch: Pixels
     changed: Mask
-    likeness: Likeness
-    attributes: Attributes
-    agreement: float
+    face: Face | None
+    likeness: Likeness | None = None
+    attributes: Attributes | None = None
+    agreement: float = 1.0
+
+    @property
+    def is_safe(self) -> bool:
+        return self.likeness is None or self.likeness.is_safe
 
 
 class _Run:
     """One plan on one photo: the working picture, who was described already, and what is finished."""
 
     def __init__(
-        self, pipeline: Pipeline, photo: Photo, subjects: Sequence[Subject], plan: Plan, finished: Sequence[Outcome]
+        self,
+        pipeline: Pipeline,
+        photo: Photo,
+        subjects: Sequence[Subject],
+        plan: Plan,
+        finished: Sequence[Outcome],
+        stop: Callable[[], bool] | None,
     ) -> None:
         self.pipeline = pipeline
+        self.stop = stop
         self.photo = photo
         self.subjects = {subject.id: subject for subject in subjects}
         self.plan = plan
@@ -268,10 +288,16 @@ class _Run:
         done = 0
         yield Step(0, len(active), "Starting")
         for edits in self._in_order(active):
+            if self.stop is not None and self.stop():
+                break
             names = " and ".join(str(edit.subject_id) for edit in edits)
             text = f"Person {names}: {_VERBS[edits[0].operation]}"
             yield Step(done, len(active), text, edits[0].subject_id, self._assembler())
-            self._finish(self._remove(edits) if edits[0].operation is Operation.REMOVE else [self._change(edits[0])])
+            try:
+                removal = edits[0].operation is Operation.REMOVE
+                self._finish(self._remove(edits) if removal else [self._change(edits[0])])
+            except Stopped:
+                break
             done += len(edits)
         yield Step(done, len(active), "Checking", None, self._assembler())
         return self.result()
@@ -281,7 +307,7 @@ class _Run:
         outcomes = self._with_kept()
         picture = assemble(self.photo, outcomes)
         report = Report(
-            engine="embedded",
+            engine="diffusion" if any(outcome.engine == "diffusion" for outcome in outcomes) else "embedded",
             seconds=time.perf_counter() - self.started,
             outcomes=outcomes,
             outside_mask_identical=outside_is_identical(self.photo.pixels, picture.pixels, outcomes),
@@ -328,28 +354,36 @@ class _Run:
         return replace(outcome, seconds=time.perf_counter() - start)
 
     def _synthesise(self, subject: Subject, edit: Edit) -> Outcome:
-        refusal = _why_no_new_face(subject)
+        cover = replace(edit, operation=Operation.LAYERED)
+        refusal = _why_no_new_face(subject) if edit.operation is not Operation.BODY else ""
         if refusal:
-            return self._cover(
-                subject, replace(edit, operation=Operation.LAYERED), asked=edit.operation, reason=refusal
-            )
-        engine = next(e for e in self.pipeline.synthesisers if edit.operation in e.operations)
-        try:
-            chosen, tried = self._best_candidate(engine, subject, edit)
-        except EngineError as error:
-            return self._cover(
-                subject, replace(edit, operation=Operation.LAYERED), asked=edit.operation, reason=str(error)
-            )
-        if chosen is None:
-            reason = f"None of {tried} new faces was far enough from the person; covered instead."
-            self.warnings.append(f"Person {subject.id}: {reason}")
-            cover = self._cover(
-                subject, replace(edit, operation=Operation.LAYERED), asked=edit.operation, reason=reason
-            )
-            return replace(cover, failed=True, candidates_tried=tried)
+            return self._cover(subject, cover, asked=edit.operation, reason=refusal)
+        problems: list[str] = []
+        for engine in self.pipeline.synthesisers:
+            if edit.operation not in engine.operations:
+                continue
+            try:
+                chosen, tried = self._best_candidate(engine, subject, edit)
+            except (EngineError, ModelError) as error:
+                problems.append(f"The {engine.name} engine could not draw this person: {error}")
+                continue
+            finally:
+                self.warnings += engine.notices
+            if chosen is None:
+                problems.append(f"None of {tried} new identities was far enough from the person; covered instead.")
+                self.warnings.append(f"Person {subject.id}: {problems[-1]}")
+                outcome = self._cover(subject, cover, asked=edit.operation, reason=" ".join(problems))
+                return replace(outcome, failed=True, candidates_tried=tried)
+            return self._accept(engine, subject, edit, chosen, tried, " ".join(problems))
+        return self._cover(subject, cover, asked=edit.operation, reason=" ".join(problems))
+
+    def _accept(
+        self, engine: Synthesiser, subject: Subject, edit: Edit, chosen: _Trial, tried: int, reason: str
+    ) -> Outcome:
         self.models += [*engine.models, "dlib-resnet"]
-        self._given[subject.id] = chosen.likeness.descriptor
-        return self._outcome(
+        if chosen.likeness is not None:
+            self._given[subject.id] = chosen.likeness.descriptor
+        outcome = self._outcome(
             subject,
             edit,
             chosen.changed,
@@ -357,22 +391,40 @@ class _Run:
             chosen.patch,
             engine=engine.name,
             seed=chosen.seed,
-            reason="",
+            reason=reason,
             candidates_tried=tried,
             likeness=chosen.likeness,
-            kept=compare(self._attributes(subject), chosen.attributes),
+            kept=compare(self._attributes(subject), chosen.attributes) if chosen.attributes else {},
+        )
+        return self._with_second_opinion(subject, chosen, outcome)
+
+    def _with_second_opinion(self, subject: Subject, chosen: _Trial, outcome: Outcome) -> Outcome:
+        """Add the referee's distance, where its weights are here; it never takes part in choosing."""
+        from identigen.recognition.sface import referee
+
+        judge = referee(self.pipeline.settings)
+        if judge is None or subject.face is None or chosen.face is None:
+            return outcome
+        source = judge.describe(self.photo.pixels, [subject.face])[0]
+        with self._shown(chosen.window, chosen.patch):
+            found = measure(judge, self.pixels, chosen.face, source, ())
+        self.models.append(judge.name)
+        return replace(
+            outcome,
+            distances={**outcome.distances, judge.name: found.to_source},
+            thresholds={**outcome.thresholds, judge.name: found.threshold},
         )
 
     def _best_candidate(self, engine: Synthesiser, subject: Subject, edit: Edit) -> tuple[_Trial | None, int]:
         """The first safe candidate that keeps enough, else the best keeper among the safe; and how many were drawn."""
         tried, best = 0, None
         for strength, seeds in _rounds(edit):
-            for candidate in engine.propose(self.pixels, subject, replace(edit, strength=strength), seeds):
+            for candidate in engine.propose(self.pixels, subject, replace(edit, strength=strength), seeds, self.stop):
                 tried += 1
-                trial = self._try(subject, edit, candidate)
-                if trial is None or trial.likeness.verdict == "fail":
+                trial = self._try(subject, edit, candidate, engine.region(self.pixels, subject, edit))
+                if trial is None or (trial.likeness and trial.likeness.verdict == "fail"):
                     continue
-                if trial.likeness.is_safe and trial.agreement >= GOOD_AGREEMENT:
+                if trial.is_safe and trial.agreement >= GOOD_AGREEMENT:
                     return trial, tried
                 if best is None or _rank(trial) > _rank(best):
                     best = trial
@@ -380,23 +432,33 @@ class _Run:
                 return best, tried
         return None, tried
 
-    def _try(self, subject: Subject, edit: Edit, candidate: Any) -> _Trial | None:
-        face = subject.face
-        assert face is not None
-        allowed = masks.rectangle(_grown(face.box, FACE_MARGIN), self.size)
-        if edit.mask is not None:
-            allowed = masks.intersect(allowed, edit.mask)
+    def _try(self, subject: Subject, edit: Edit, candidate: Candidate, allowed: Mask) -> _Trial | None:
+        """Paste and measure a candidate; None when what was drawn is not seen as a face (or, without one, a person)."""
         window, patch, changed = paste(self.pixels, candidate, allowed)
         with self._shown(window, patch):
-            again = look_again(self.pixels, face.box)
+            if subject.face is None:
+                seen = self.pipeline.detector.find_people(self.pixels, self._around(changed.window.box))
+                drawn = any(masks.iou(mask, changed) > 0.3 for mask in seen)
+                return _Trial(candidate.seed, window, patch, changed, None) if drawn else None
+            again = self._face_after(subject.face, edit, changed)
             if again is None:
                 return None
-            likeness = measure(
-                self.pipeline.recogniser, self.pixels, again, self._source(subject), self._others(subject)
-            )
+            others = self._others(subject)
+            likeness = measure(self.pipeline.recogniser, self.pixels, again, self._source(subject), others)
+            if subject.face.landmarks is None:
+                return _Trial(candidate.seed, window, patch, changed, again, likeness)
             after = read_attributes(self.pixels, again, likeness.descriptor)
-        before = self._attributes(subject)
-        return _Trial(candidate.seed, window, patch, changed, likeness, after, agreement(before, after))
+        kept = agreement(self._attributes(subject), after)
+        return _Trial(candidate.seed, window, patch, changed, again, likeness, after, kept)
+
+    def _face_after(self, face: Face, edit: Edit, changed: Mask) -> Face | None:
+        """The face that stands there now; a new body may hold its head a little elsewhere."""
+        again = look_again(self.pixels, face.box)
+        if again is not None or edit.operation is not Operation.BODY:
+            return again
+        found = self.pipeline.detector.find_faces(self.pixels, self._around(changed.window.box))
+        inside = [f for f in found if f.landmarks is not None and changed.contains(_centre(f.box))]
+        return inside[0] if inside else None
 
     # ---------------------------------------------------------------- cover
 
@@ -475,6 +537,8 @@ class _Run:
             if not ghosts:
                 break
         self.models += self.pipeline.predictor.models
+        self.warnings += getattr(self.pipeline.predictor, "notices", ())
+        engine = _engine_of(self.pipeline.predictor)
         reason = ""
         if ghosts:
             reason = f"The detector still sees {ghosts} in the filled place after {FILLS} attempts."
@@ -484,9 +548,7 @@ class _Run:
             if reason:
                 self.warnings.append(f"Person {subject.id}: {reason}")
             part = _part(window, patch, region.window)
-            outcome = self._outcome(
-                subject, edit, region, region.window, part, engine="embedded", seed=seed, reason=reason
-            )
+            outcome = self._outcome(subject, edit, region, region.window, part, engine=engine, seed=seed, reason=reason)
             outcomes.append(replace(outcome, seconds=seconds, candidates_tried=attempt + 1))
         return outcomes
 
@@ -497,11 +559,7 @@ class _Run:
         detector = self.pipeline.detector
         with self._shown(window, patch):
             around = self._around(hole.window.box)
-            faces = [
-                face
-                for face in detector.find_faces(self.pixels, around)
-                if hole.contains(((face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2))
-            ]
+            faces = [face for face in detector.find_faces(self.pixels, around) if hole.contains(_centre(face.box))]
             persons = [
                 mask
                 for mask in detector.find_people(self.pixels, around)
@@ -655,7 +713,7 @@ def _rounds(edit: Edit) -> Iterator[tuple[float, list[int]]]:
 
 
 def _rank(trial: _Trial) -> tuple[bool, float]:
-    return (trial.likeness.is_safe, trial.agreement)
+    return (trial.is_safe, trial.agreement)
 
 
 def _why_no_new_face(subject: Subject) -> str:
@@ -674,6 +732,14 @@ def _hides_face(region: Mask, subject: Subject, size: tuple[int, int]) -> bool:
         return True
     inner = masks.ellipse(subject.face.box, size)
     return masks.subtract(inner, region).area <= MOST_UNCOVERED * inner.area
+
+
+def _engine_of(predictor: BackgroundPredictor) -> str:
+    return "embedded" if predictor.name == "patchmatch" else "diffusion"
+
+
+def _centre(box: Box) -> Point:
+    return ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
 
 
 def _crowd_warning(people: int, most: int) -> tuple[str, ...]:

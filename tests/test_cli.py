@@ -169,6 +169,22 @@ def test_models_are_listed_with_licence_and_consequence(run: Run) -> None:
     assert "commercially" in printed
 
 
+def test_models_are_checked_and_never_fetched_unasked(run: Run) -> None:
+    code, printed, _ = run("models", "check")
+    assert code == 0
+    states = {line.split()[1]: line.split()[0] for line in printed.splitlines()}
+    assert states["centerface"] == "bundled"
+    assert states["sdxl-inpainting"] in ("offline", "present")
+
+
+@pytest.mark.parametrize("name", ["sdxl-inpainting", "nonsense"])
+def test_a_model_that_cannot_be_fetched_is_said_in_one_sentence(run: Run, name: str) -> None:
+    code, _, complaint = run("models", "pull", name)
+    assert code == 2
+    assert name in complaint
+    assert len(complaint.strip().splitlines()) == 1
+
+
 def test_an_internal_error_is_one_line(run: Run, astronaut_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("identigen.photo.open_photo", lambda *_: 1 / 0)
     code, _, err = run("detect", astronaut_file)

@@ -112,9 +112,12 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
     class Mirror:
         """An engine whose every proposal is the person itself."""
 
-        name, operations, models = "mirror", frozenset({Operation.FACE}), ()
+        name, operations, models, notices = "mirror", frozenset({Operation.FACE}), (), ()
 
-        def propose(self, pixels, subject, edit, seeds):  # type: ignore[no-untyped-def]
+        def region(self, pixels, subject, edit):  # type: ignore[no-untyped-def]
+            return masks.rectangle(subject.face.box, pixels.shape[:2])
+
+        def propose(self, pixels, subject, edit, seeds, stop=None):  # type: ignore[no-untyped-def]
             window = Window.around(subject.face.box, *pixels.shape[:2])
             cut = pixels[window.slices].astype(np.float32)
             for seed in seeds:
@@ -158,6 +161,17 @@ def test_stopping_keeps_who_is_finished(pipeline: Pipeline, zidane: Photo, zidan
     steps.close()
     assert so_far is not None
     applied = [outcome.applied for outcome in so_far.outcomes]
+    assert applied.count(Operation.SOLID) == 1
+    assert applied.count(Operation.KEEP) == len(zidane_subjects) - 1
+
+
+def test_a_stop_inside_the_work_keeps_who_is_finished(
+    pipeline: Pipeline, zidane: Photo, zidane_subjects: Subjects
+) -> None:
+    asked = iter([False, True])
+    plan = make_plan(zidane_subjects, Operation.SOLID)
+    result = complete(pipeline.run(zidane, zidane_subjects, plan, stop=lambda: next(asked)))
+    applied = [outcome.applied for outcome in result.outcomes]
     assert applied.count(Operation.SOLID) == 1
     assert applied.count(Operation.KEEP) == len(zidane_subjects) - 1
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from identigen.settings import Settings
-from identigen.types import Candidate, Edit, Operation, Pixels, Subject
+from identigen.types import Candidate, Edit, Mask, Operation, Pixels, Subject
 
 __all__ = ["Synthesiser", "available_synthesisers", "embedded_synthesiser", "why_unavailable"]
+
+
+Stop = Callable[[], bool]
 
 
 class Synthesiser(Protocol):
@@ -18,11 +21,24 @@ class Synthesiser(Protocol):
     operations: frozenset[Operation]
     models: tuple[str, ...]
     """Names in `models.REGISTRY`."""
+    notices: tuple[str, ...]
+    """Sentences for people about what went less well than it could."""
 
-    def propose(self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int]) -> Iterator[Candidate]:
+    def prepare(self) -> None:
+        """Load what the first visitor would wait for."""
+        ...
+
+    def region(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask:
+        """Every pixel that a candidate for this edit may change."""
+        ...
+
+    def propose(
+        self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int], stop: Stop | None = None
+    ) -> Iterator[Candidate]:
         """Yield one candidate for each seed, drawn only when it is asked for; the same seed gives the same bytes.
 
-        Raise `EngineError` when this face cannot be done.
+        `stop`, if given, is asked while something is drawn; once it is true, `Stopped` is raised. Raise `EngineError`
+        when this person cannot be done.
         """
         ...
 

@@ -73,7 +73,7 @@ class Diffusion:
         painter.load(self.record.name, self.settings)
 
     def propose(
-        self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int], stop: Stop = never
+        self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int], stop: Stop | None = None
     ) -> Iterator[Candidate]:
         """Yield one candidate for each seed, drawn only when it is asked for; the same seed gives the same picture.
 
@@ -93,7 +93,7 @@ class Diffusion:
                 scene.skeleton,
                 LEAST_STRENGTH + (1.0 - LEAST_STRENGTH) * edit.strength,
             )
-            painted = painter.paint(order, self.settings, stop)
+            painted = painter.paint(order, self.settings, stop or never)
             self._note(*painted.notices)
             drawn = painter.match_colours(painted.pixels, scene.square, scene.inside)
             yield self._candidate(pixels, subject, edit, scene, drawn, seed)

@@ -14,7 +14,7 @@ import numpy as np
 from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, remap, to_detail
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE, face_box
-from identigen.types import Floats, Pixels, Window
+from identigen.types import Bools, Floats, Pixels, Window
 
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
@@ -91,6 +91,7 @@ def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detai
     skin = from_detail(_resized(focused, canvas.side) + canvas.fine, canvas.coarse)
     shown = _look_up(skin, place)
     opacity = np.clip(_look_up(canvas.opacity, place), 0, 1) * on_face * (1 - _openings(new, window))
+    shown = _as_sharp(np.clip(shown, 0, 255), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04))
 
@@ -126,6 +127,16 @@ def _focus(detail: Floats, seen: Floats, sharpness: float) -> Floats:
         if _sharpness(out, seen) <= 1.1 * sharpness:
             break
     return out
+
+
+def _as_sharp(shown: Floats, bent: Floats, inside: Bools) -> Floats:
+    """Bring the finest band of the new skin to the energy that the photo's own has there."""
+    if inside.sum() < 50:
+        return shown
+    new, old = (picture - cv2.GaussianBlur(picture, (0, 0), 1.0) for picture in (shown, bent))
+    energies = [float((cv2.Laplacian(fine.mean(-1), cv2.CV_32F)[inside] ** 2).mean()) for fine in (new, old)]
+    gain = float(np.clip(np.sqrt(energies[1] / max(energies[0], 1e-6)), 0.5, 1.25))
+    return np.asarray(shown + (gain - 1) * new, np.float32)
 
 
 def _face_size(points: Floats) -> float:

@@ -322,9 +322,9 @@ class Desk:
         current = visitor.require()
         edits = session.plan(current).edits
         todo, finished = session.remaining(current)
-        steps = self.pipeline.run(current.photo, current.subjects, todo, finished)
-        waiting = tuple(edit.subject_id for edit in todo.edits)
         stop = visitor.stop = threading.Event()
+        steps = self.pipeline.run(current.photo, current.subjects, todo, finished, stop.is_set)
+        waiting = tuple(edit.subject_id for edit in todo.edits)
         visitor.view = "choose"
         visitor.running = Running(len(waiting), waiting=waiting, estimate=self._estimate(current, waiting))
         try:
@@ -429,7 +429,9 @@ class Desk:
                 step = next(steps)
             except StopIteration as end:
                 result: Result = end.value
-                return result
+                if not stop.is_set():
+                    return result
+                break
             self._show_step(visitor, current, step)
             if 0 < step.done < step.total and current.photo.width * current.photo.height <= SHOWN_AT_ONCE:
                 so_far = step.so_far
