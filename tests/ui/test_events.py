@@ -46,7 +46,7 @@ class SmallPipeline:
     def subject_in(self, photo, box, subjects) -> Subject:
         return someone(1) if box[2] < 30 else Subject(len(subjects) + 1, box, masks.rectangle(box, SIZE))
 
-    def run(self, photo, subjects, plan, finished=()) -> Iterator[Step]:
+    def run(self, photo, subjects, plan, finished=(), stop=None) -> Iterator[Step]:
         pixels, outcomes = photo.pixels.copy(), list(finished)
         everybody = {subject.id: subject for subject in subjects}
 
