@@ -68,12 +68,15 @@ class Embedded:
         identities = imagine(conditions, portrait, condition, seeds, edit.strength)
         canvas = prepare(codec, portrait, pixels)
         k = len(codec.detail_scale)
+        colourful = float(np.clip(np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15, 0, 1))
         usual = codec.decode((np.append(condition, 1).astype(np.float32) @ conditions.middle)[:k])
         for seed, identity in zip(seeds, identities, strict=True):
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")
             shape = new_shape(codec, portrait, identity[k:], edit.strength)
-            drawing = draw(codec, portrait, canvas, pixels, calmed(codec, codec.decode(identity[:k]), usual), shape)
+            drawing = draw(
+                codec, portrait, canvas, pixels, calmed(codec, codec.decode(identity[:k]), usual, colourful), shape
+            )
             yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
 
 
@@ -120,16 +123,16 @@ def _loosened(conditions: Conditions, condition: Floats, chance: Sequence[int]) 
     return np.asarray(condition + LOOSE * VAGUENESS * wobble, np.float32)
 
 
-def calmed(codec: Codec, detail: Floats, usual: Floats) -> Floats:
+def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0) -> Floats:
     """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain. Colour follows the
-    photo but for the lips: a tint from another lamp would show.
+    photo but for the lips: a tint from another lamp would show, and a grey photo (`colourful` 0) gets none.
     """
     out = usual + (detail - usual) * (1 - (1 - BARE_SKIN) * codec.mesh.bare)[..., None]
     grey, plain = out.mean(-1, keepdims=True), usual - usual.mean(-1, keepdims=True)
     tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]
-    return np.asarray(grey + tint, np.float32)
+    return np.asarray(grey + colourful * tint, np.float32)
 
 
 def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -> Floats:

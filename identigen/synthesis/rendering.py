@@ -135,7 +135,7 @@ def _as_sharp(shown: Floats, bent: Floats, inside: Bools) -> Floats:
         return shown
     new, old = (picture - cv2.GaussianBlur(picture, (0, 0), 1.0) for picture in (shown, bent))
     energies = [float((cv2.Laplacian(fine.mean(-1), cv2.CV_32F)[inside] ** 2).mean()) for fine in (new, old)]
-    gain = float(np.clip(np.sqrt(energies[1] / max(energies[0], 1e-6)), 0.5, 1.25))
+    gain = float(np.clip(np.sqrt(energies[1] / max(energies[0], 1e-6)), 0.25, 1.25))
     return np.asarray(shown + (gain - 1) * new, np.float32)
 
 
