@@ -52,7 +52,7 @@ class Effort:
     coarse_rounds: int = 10
     fine_rounds: int = 3
     passes: int = 2
-    pull: int = 20
+    pull: int = 30
     """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
