@@ -41,6 +41,8 @@ _ENOUGH = 64
 """A level with fewer patches to copy from is not worth searching."""
 _GUIDE_DEPTH = 48.0
 """The guide is drawn on the first level on which no pixel of the hole is farther than this from the rim."""
+_MISFIT = 2.0
+"""Root mean square difference, in grey levels, from which on a source is in doubt."""
 _BELIEF = 0.6
 """Depth, as a share of the thickness of the hole, at which the guide is half believed."""
 
@@ -57,7 +59,7 @@ class Effort:
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 10.0
-    colour_step: float = 60.0
+    colour_step: float = 75.0
     """Largest correction of the overall colour at the rim, in grey levels; deep inside the hole it is less."""
 
 
@@ -182,7 +184,7 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
-    return harmonise(level, effort.colour_step)
+    return harmonise(level, doubt(targets, costs), effort.colour_step)
 
 
 # --- scales ---------------------------------------------------------------------------------------------------------
@@ -358,8 +360,18 @@ def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity
     return replace(level, features=features)
 
 
-def harmonise(level: Level, largest: float) -> Pixels:
-    """The finished colours: the fill with its overall colour moved to the guide's, by at most `largest` grey levels."""
+def doubt(targets: Targets, costs: Ints) -> Floats:
+    """`(h, w)` in 0..1: 0 where a patch fits exactly, as in a regular pattern, near 1 where it is the least bad."""
+    height, width = targets.order.shape
+    misfit = np.zeros((height, width), np.float32)
+    misfit[targets.ys, targets.xs] = 1.0 - np.exp(-np.sqrt(costs / (_SIZE * _SIZE * _CHANNELS)) / _MISFIT)
+    inner = misfit[_RADIUS : height - _RADIUS, _RADIUS : width - _RADIUS]
+    # Patches are centred away from the border of the picture; what is nearest speaks for the margin.
+    return np.asarray(np.pad(inner, _RADIUS, mode="edge"), np.float32)
+
+
+def harmonise(level: Level, doubtful: Floats, largest: float) -> Pixels:
+    """The finished colours: where in doubt, the overall colour is moved to the guide's by at most `largest` levels."""
     rows, columns = np.flatnonzero(level.hole.any(1)), np.flatnonzero(level.hole.any(0))
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside = level.hole[part].astype(np.float32)
@@ -367,9 +379,8 @@ def harmonise(level: Level, largest: float) -> Pixels:
     sigma = 5.0 * max(1.0, _thickness(level.hole) / _GUIDE_DEPTH)
     missing = cv2.GaussianBlur((level.guide[part] - fill) * inside[:, :, None], (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
-    most = (largest * inside * _belief(cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)[part]))[
-        :, :, None
-    ]
+    inward = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)
+    most = (largest * inside * doubtful[part] * _belief(inward)[part])[:, :, None]
     # Saturating softly: a hard limit would draw its own contour lines into a sky.
     step = most * np.tanh(missing / weight[:, :, None] / np.maximum(most, 1e-3))
     finished = level.features[:, :, :3].copy()
