@@ -33,6 +33,7 @@ from identigen.types import (
     MAX_SEED,
     Box,
     Candidate,
+    Company,
     Edit,
     Face,
     Floats,
@@ -49,15 +50,22 @@ from identigen.types import (
     Subject,
     Window,
 )
-from identigen.verification import Likeness, look_again, measure, outside_is_identical, same_face
+from identigen.verification import (
+    Likeness,
+    Source,
+    describe_source,
+    look_again,
+    measure,
+    outside_is_identical,
+    same_face,
+)
 
 if TYPE_CHECKING:
     from identigen.background import BackgroundPredictor
     from identigen.synthesis import Synthesiser
 
-CANDIDATES = 8
-LAST_CANDIDATES = 4
-"""Tried at full strength when none of the first ones was safe."""
+ROUNDS = ((0.0, 4), (0.5, 4), (1.0, 4))
+"""How far on the way from the asked strength to the full one, and how many candidates are drawn there."""
 GOOD_AGREEMENT = 0.8
 """A safe candidate that keeps this much of what should be kept is taken without looking at the others."""
 FILLS = 3
@@ -277,7 +285,8 @@ class _Run:
         self.started = time.perf_counter()
         self.models: list[str] = list(pipeline.detector.used_models)
         self.warnings: list[str] = [*photo.notes, *_crowd_warning(len(subjects), pipeline.settings.max_people)]
-        self._sources: dict[int, Floats] = {}
+        self._sources: dict[int, Source] = {}
+        self._descriptors: dict[int, Floats] = {}
         self._before: dict[int, Attributes] = {}
         self._given: dict[int, Floats] = {}
 
@@ -405,9 +414,9 @@ class _Run:
         judge = referee(self.pipeline.settings)
         if judge is None or subject.face is None or chosen.face is None:
             return outcome
-        source = judge.describe(self.photo.pixels, [subject.face])[0]
+        source = describe_source(judge, self.photo.pixels, subject.face)
         with self._shown(chosen.window, chosen.patch):
-            found = measure(judge, self.pixels, chosen.face, source, ())
+            found = measure(judge, self.pixels, chosen.face, source)
         self.models.append(judge.name)
         return replace(
             outcome,
@@ -418,10 +427,13 @@ class _Run:
     def _best_candidate(self, engine: Synthesiser, subject: Subject, edit: Edit) -> tuple[_Trial | None, int]:
         """The first safe candidate that keeps enough, else the best keeper among the safe; and how many were drawn."""
         tried, best = 0, None
+        company = self._company(subject)
+        allowed = engine.region(self.pixels, subject, edit)
         for strength, seeds in _rounds(edit):
-            for candidate in engine.propose(self.pixels, subject, replace(edit, strength=strength), seeds, self.stop):
+            stronger = replace(edit, strength=strength)
+            for candidate in engine.propose(self.pixels, subject, stronger, seeds, company, self.stop):
                 tried += 1
-                trial = self._try(subject, edit, candidate, engine.region(self.pixels, subject, edit))
+                trial = self._try(subject, edit, candidate, allowed, company)
                 if trial is None or (trial.likeness and trial.likeness.verdict == "fail"):
                     continue
                 if trial.is_safe and trial.agreement >= GOOD_AGREEMENT:
@@ -432,7 +444,9 @@ class _Run:
                 return best, tried
         return None, tried
 
-    def _try(self, subject: Subject, edit: Edit, candidate: Candidate, allowed: Mask) -> _Trial | None:
+    def _try(
+        self, subject: Subject, edit: Edit, candidate: Candidate, allowed: Mask, company: Company
+    ) -> _Trial | None:
         """Paste and measure a candidate; None when what was drawn is not seen as a face (or, without one, a person)."""
         window, patch, changed = paste(self.pixels, candidate, allowed)
         with self._shown(window, patch):
@@ -443,8 +457,8 @@ class _Run:
             again = self._face_after(subject.face, edit, changed)
             if again is None:
                 return None
-            others = self._others(subject)
-            likeness = measure(self.pipeline.recogniser, self.pixels, again, self._source(subject), others)
+            recogniser, source = self.pipeline.recogniser, self._source(subject)
+            likeness = measure(recogniser, self.pixels, again, source, company.others, company.given)
             if subject.face.landmarks is None:
                 return _Trial(candidate.seed, window, patch, changed, again, likeness)
             after = read_attributes(self.pixels, again, likeness.descriptor)
@@ -509,7 +523,7 @@ class _Run:
                 return None
             self.models.append("dlib-resnet")
             source = self._source(subject)
-            found = [measure(self.pipeline.recogniser, self.pixels, face, source, ()) for face in still]
+            found = [measure(self.pipeline.recogniser, self.pixels, face, source) for face in still]
         return min(found, key=lambda likeness: likeness.to_source)
 
     # ---------------------------------------------------------------- removal
@@ -639,26 +653,34 @@ class _Run:
     def _assembler(self) -> Any:
         return self.result if self.outcomes else None
 
-    def _source(self, subject: Subject) -> Floats | None:
-        if subject.face is None:
-            return None
+    def _source(self, subject: Subject) -> Source:
         if subject.id not in self._sources:
-            self._sources[subject.id] = self.pipeline.recogniser.describe(self.photo.pixels, [subject.face])[0]
+            assert subject.face is not None  # who has no face is never measured
+            found = describe_source(self.pipeline.recogniser, self.photo.pixels, subject.face)
+            self._sources[subject.id] = found
+            self._descriptors[subject.id] = found.aligned
         return self._sources[subject.id]
 
     def _attributes(self, subject: Subject) -> Attributes:
         """What should be kept of a subject, read off the source."""
         if subject.id not in self._before:
-            assert subject.face is not None  # only subjects with a readable face get here
-            self._before[subject.id] = read_attributes(self.photo.pixels, subject.face, self._source(subject))
+            source = self._source(subject)
+            self._before[subject.id] = read_attributes(self.photo.pixels, source.face, source.aligned)
         return self._before[subject.id]
 
-    def _others(self, subject: Subject) -> list[Floats]:
-        """Descriptors of everybody else with a readable face, and of the identities that were given already."""
+    def _company(self, subject: Subject) -> Company:
+        """The subject, everybody else with a readable face, and the identities that were given already."""
         others = [s for s in self.subjects.values() if s.id != subject.id and s.face and s.face.landmarks is not None]
-        found = [self._source(other) for other in others]
-        given = [vector for number, vector in self._given.items() if number != subject.id]
-        return [vector for vector in (*found, *given) if vector is not None]
+        for other in others:
+            if other.id not in self._descriptors:
+                assert other.face is not None
+                found = self.pipeline.recogniser.describe(self.photo.pixels, [other.face])[0]
+                self._descriptors[other.id] = found
+        return Company(
+            source=self._source(subject).aligned if subject.face else None,
+            others=tuple(self._descriptors[other.id] for other in others),
+            given=tuple(vector for number, vector in self._given.items() if number != subject.id),
+        )
 
     def _around(self, box: Box) -> Window:
         return Window.around(_grown(box, 0.6), *self.size)
@@ -707,9 +729,12 @@ def _part(window: Window, patch: Pixels, part: Window) -> Pixels:
 
 
 def _rounds(edit: Edit) -> Iterator[tuple[float, list[int]]]:
-    """First candidates as asked; the last ones at full strength."""
-    yield edit.strength, [derived_seed(edit.seed, index) for index in range(CANDIDATES)]
-    yield 1.0, [derived_seed(edit.seed, CANDIDATES + index) for index in range(LAST_CANDIDATES)]
+    """First candidates as asked, then further and further away from the person."""
+    start = 0
+    for share, count in ROUNDS:
+        seeds = [derived_seed(edit.seed, index) for index in range(start, start + count)]
+        yield edit.strength + share * (1.0 - edit.strength), seeds
+        start += count
 
 
 def _rank(trial: _Trial) -> tuple[bool, float]:

@@ -336,6 +336,19 @@ class Candidate:
     identity: Floats | None = None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Company:
+    """Recogniser's descriptors `(d,)` of those whom a new identity must not resemble.
+
+    `source` is the person itself (None: no face was seen), `others` the people of the photo as they were, `given` the
+    identities that were given already.
+    """
+
+    source: Floats | None = None
+    others: tuple[Floats, ...] = ()
+    given: tuple[Floats, ...] = ()
+
+
 Verdict = Literal["pass", "fail", "not-applicable"]
 
 

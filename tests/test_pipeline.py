@@ -117,7 +117,7 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
         def region(self, pixels, subject, edit):  # type: ignore[no-untyped-def]
             return masks.rectangle(subject.face.box, pixels.shape[:2])
 
-        def propose(self, pixels, subject, edit, seeds, stop=None):  # type: ignore[no-untyped-def]
+        def propose(self, pixels, subject, edit, seeds, company=None, stop=None):  # type: ignore[no-untyped-def]
             window = Window.around(subject.face.box, *pixels.shape[:2])
             cut = pixels[window.slices].astype(np.float32)
             for seed in seeds:

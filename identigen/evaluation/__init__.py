@@ -1,0 +1,1 @@
+"""Measure IdentiGen: detection, background prediction, identity; each protocol prints its table."""

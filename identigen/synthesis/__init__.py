@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from identigen.settings import Settings
-from identigen.types import Candidate, Edit, Mask, Operation, Pixels, Subject
+from identigen.types import Candidate, Company, Edit, Mask, Operation, Pixels, Subject
 
 __all__ = ["Synthesiser", "available_synthesisers", "embedded_synthesiser", "why_unavailable"]
 
@@ -33,10 +33,17 @@ class Synthesiser(Protocol):
         ...
 
     def propose(
-        self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int], stop: Stop | None = None
+        self,
+        pixels: Pixels,
+        subject: Subject,
+        edit: Edit,
+        seeds: Sequence[int],
+        company: Company | None = None,
+        stop: Stop | None = None,
     ) -> Iterator[Candidate]:
         """Yield one candidate for each seed, drawn only when it is asked for; the same seed gives the same bytes.
 
+        `company`, if given, says whom to stay away from; an engine that cannot steer leaves it to the pipeline's check.
         `stop`, if given, is asked while something is drawn; once it is true, `Stopped` is raised. Raise `EngineError`
         when this person cannot be done.
         """

@@ -23,7 +23,7 @@ from identigen.recognition.attributes import Attributes, read_attributes
 from identigen.settings import Settings
 from identigen.synthesis import painter, prompt, regions, skeleton
 from identigen.synthesis.painter import Order, Stop, never
-from identigen.types import Bools, Candidate, Edit, Floats, Mask, Operation, Pixels, Subject, Window
+from identigen.types import Bools, Candidate, Company, Edit, Floats, Mask, Operation, Pixels, Subject, Window
 
 Background = Callable[[Pixels, Mask, Mask | None, int], tuple[Window, Pixels]]
 """As `BackgroundPredictor.predict`."""
@@ -73,7 +73,13 @@ class Diffusion:
         painter.load(self.record.name, self.settings)
 
     def propose(
-        self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int], stop: Stop | None = None
+        self,
+        pixels: Pixels,
+        subject: Subject,
+        edit: Edit,
+        seeds: Sequence[int],
+        company: Company | None = None,
+        stop: Stop | None = None,
     ) -> Iterator[Candidate]:
         """Yield one candidate for each seed, drawn only when it is asked for; the same seed gives the same picture.
 

@@ -16,7 +16,7 @@ from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.synthesis import Stop
 from identigen.synthesis.rendering import draw, prepare
-from identigen.types import Candidate, Edit, Face, Floats, Mask, Operation, Pixels, Subject
+from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Subject
 
 TEMPERATURE = 0.9  # of the noise: a little less than the data's own spread keeps rare oddities out
 DISTANCE = (0.4, 1.0)  # foretold distance from the source at strength 0 and 1
@@ -28,6 +28,7 @@ FREE = 0.75  # from this strength on, kinship may be given up for distance
 YAW = NAMES.index("yaw")
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
 KEEPING = 0.1
+ELBOW_ROOM = 0.7  # foretold distance from everybody else in the photo
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
 
@@ -56,16 +57,26 @@ class Embedded:
         return grown if edit.mask is None else intersect(grown, edit.mask)
 
     def propose(
-        self, pixels: Pixels, subject: Subject, edit: Edit, seeds: Sequence[int], stop: Stop | None = None
+        self,
+        pixels: Pixels,
+        subject: Subject,
+        edit: Edit,
+        seeds: Sequence[int],
+        company: Company | None = None,
+        stop: Stop | None = None,
     ) -> Iterator[Candidate]:
         """Yield one candidate for each seed; all identities are sampled at once, each is drawn when asked for."""
         face = _with_landmarks(pixels, subject)
         codec, conditions = load_codec(), load_conditions()
-        embedding = default_recogniser().describe(pixels, [face])[0]
+        company = company or Company()
+        embedding = company.source
+        if embedding is None:
+            embedding = default_recogniser().describe(pixels, [face])[0]
         assert face.landmarks is not None
         portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding)
         condition = override(conditions, portrait.raw_condition, edit.attributes)
-        identities = imagine(conditions, portrait, condition, seeds, edit.strength)
+        strangers = [vector - embedding for vector in (*company.others, *company.given)]
+        identities = imagine(conditions, portrait, condition, seeds, edit.strength, strangers)
         canvas = prepare(codec, portrait, pixels)
         k = len(codec.detail_scale)
         colourful = float(np.clip(np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15, 0, 1))
@@ -81,13 +92,19 @@ class Embedded:
 
 
 def imagine(
-    conditions: Conditions, portrait: Portrait, condition: Floats, seeds: Sequence[int], strength: float
+    conditions: Conditions,
+    portrait: Portrait,
+    condition: Floats,
+    seeds: Sequence[int],
+    strength: float,
+    strangers: Sequence[Floats] = (),
 ) -> Floats:
     """Identities `(n, d)` under the portrait's condition, far from the portrait's own.
 
     For each seed several people are imagined, and the one is taken who is far enough at the least change of what must
     stay. "Far" is measured where it counts, in the recogniser's embedding as foretold from the latent, but only across
     the directions of apparent age, gender presentation, beard and (but for high strengths) kinship, which shall stay.
+    `strangers` `(d,)` are other people as seen from the portrait's embedding: nobody is taken who would resemble them.
     """
     own = np.concatenate([portrait.code, portrait.shape_code])
     likeness = conditions.likeness
@@ -113,6 +130,9 @@ def imagine(
     whole, _, length = apart(people)
     lost = ((whole @ conditions.axes[:3].T) ** 2).sum(1)
     worth = np.minimum(length[:, 0], wanted) - KEEPING * np.sqrt(lost)
+    if strangers:
+        nearest = np.linalg.norm(whole[:, None] - np.stack(strangers), axis=2).min(1)
+        worth -= np.maximum(ELBOW_ROOM - nearest, 0)
     best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
 

@@ -142,7 +142,7 @@ def test_stopping_ends_in_the_middle_and_closing_draws_no_more(
         return len(asked) > 1
 
     with pytest.raises(Stopped):
-        list(engine.propose(astronaut.pixels, astronaut_subjects[0], Edit(1, Operation.FACE), [1, 2, 3], stop))
+        list(engine.propose(astronaut.pixels, astronaut_subjects[0], Edit(1, Operation.FACE), [1, 2, 3], stop=stop))
     assert len(asked) == 2
     candidates = engine.propose(astronaut.pixels, astronaut_subjects[0], Edit(1, Operation.FACE), [1, 2, 3])
     next(iter(candidates))
