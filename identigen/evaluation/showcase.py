@@ -70,7 +70,8 @@ def portrait(codec: Codec, detail: Floats, shape: Floats, skin: tuple[int, int, 
     light = (np.array(skin, np.float32) * lamp[..., None]).astype(np.float32)
     drawn = remap(from_detail(detail, light), place)
     edge = cv2.GaussianBlur(cv2.erode(on_face.astype(np.float32), np.ones((3, 3))), (0, 0), 1.2)[..., None]
-    return np.clip(drawn * edge + PAPER * (1 - edge), 0, 255).astype(np.uint8)
+    tile: Pixels = np.clip(drawn * edge + PAPER * (1 - edge), 0, 255).astype(np.uint8)
+    return tile
 
 
 def main() -> None:
