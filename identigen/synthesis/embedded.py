@@ -11,7 +11,7 @@ from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior, noise, sample
-from identigen.landmarks import EYES, find_landmarks
+from identigen.landmarks import EYES, OVAL, find_landmarks
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.synthesis import Stop
@@ -28,6 +28,7 @@ FREE = 0.75  # from this strength on, kinship may be given up for distance
 YAW = NAMES.index("yaw")
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
 KEEPING = 0.1
+RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 ELBOW_ROOM = 0.7  # foretold distance from everybody else in the photo
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
@@ -159,8 +160,8 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -
     """The portrait's points `(468, 3)` with the new identity's build and the photo's expression."""
     # Of a turned head the outline is not the mesh's rim: moved as far as in front, it would bulge.
     yaw = abs(float(portrait.raw_condition[YAW]))
-    gain = (0.7 + 0.6 * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
-    shape = portrait.aligned + gain * codec.decode_shape(code - portrait.shape_code)
+    gain = (0.6 + 0.5 * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
+    shape = portrait.aligned + gain * _inner(codec)[:, None] * codec.decode_shape(code - portrait.shape_code)
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
     return _keep_expression(portrait.aligned, shape)
@@ -189,6 +190,14 @@ OVERRIDES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "gender": {"feminine": {"femininity": 1.0}, "masculine": {"femininity": -1.0}},
     "beard": {"none": {"beard": 0.0}, "some": {"beard": 1.0}, "full": {"beard": 2.0}},
 }
+
+
+def _inner(codec: Codec) -> Floats:
+    """Freedom `(468,)` of each point: all of it inside the face, less towards the rim, where collars and walls bend."""
+    flat = codec.shape_mean[:, :2]
+    to_rim = np.linalg.norm(flat[:, None] - flat[OVAL][None], axis=2).min(1)
+    depth = np.clip(to_rim / (RIM_DEPTH * np.abs(flat[:, 0]).max()), 0, 1)
+    return np.asarray(RIM_FREEDOM + (1 - RIM_FREEDOM) * depth, np.float32)
 
 
 def _below_glasses(codec: Codec) -> Floats:
