@@ -17,8 +17,6 @@ from identigen.types import Box, Face, Floats, Outcome, Pixels, Result, Verdict,
 
 MARGIN = 0.05
 """Beyond the threshold by this much is safe: another aligner moves a distance by a few hundredths."""
-LEEWAY = 0.1
-"""What strangers of one photo may lack to the threshold when no candidate does better."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,20 +25,22 @@ class Likeness:
 
     `to_source` is the smaller of two looks, aligned by our landmarks and by the recogniser's own five points: whoever
     checks the result may use either. `to_others` is about the people of the photo as they were, `to_given` about the
-    identities that were given already.
+    identities that were given already, and `usual` is how near the person itself came to the nearest of the others: in
+    a crowd of small faces a recogniser takes strangers for one.
     """
 
     to_source: float
     to_others: float
     to_given: float
+    usual: float
     threshold: float
     descriptor: Floats
 
     @property
     def verdict(self) -> Verdict:
-        """Strangers of one photo often look alike to a recogniser: they may come a little nearer than the threshold."""
-        apart = min(self.to_source, self.to_given, self.to_others + LEEWAY) >= self.threshold
-        return "pass" if apart else "fail"
+        """Beyond the threshold from the source, and no more like anybody else here than the person was."""
+        apart = min(self.to_others, self.to_given) >= min(self.threshold, self.usual)
+        return "pass" if apart and self.to_source >= self.threshold else "fail"
 
     @property
     def is_safe(self) -> bool:
@@ -88,7 +88,8 @@ def measure(
     if to_source >= recogniser.threshold:
         to_source = min(to_source, _nearest(recogniser.describe(pixels, [Face(source.face.box)])[0], [source.plain]))
     to_others, to_given = _nearest(descriptor, others), _nearest(descriptor, given)
-    return Likeness(to_source, to_others, to_given, recogniser.threshold, descriptor)
+    usual = _nearest(source.aligned, others)
+    return Likeness(to_source, to_others, to_given, usual, recogniser.threshold, descriptor)
 
 
 def same_face(a: Box, b: Box) -> bool:

@@ -11,7 +11,7 @@ from identigen.errors import InputError
 from identigen.photo import open_photo
 from identigen.pipeline import Pipeline, make_plan
 from identigen.types import Mask, Operation, Outcome, Photo, Subject
-from identigen.verification import examined, export, outside_is_identical, same_face
+from identigen.verification import Likeness, examined, export, outside_is_identical, same_face
 
 
 def outcome(changed: Mask) -> Outcome:
@@ -79,3 +79,22 @@ def test_an_unknown_ending_is_refused_and_no_file_appears(
 )
 def test_faces_of_one_place(a: tuple[float, ...], b: tuple[float, ...], same: bool) -> None:
     assert same_face(a, b) is same  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("source", "others", "given", "usual", "verdict", "safe"),
+    [
+        (0.70, 0.70, 0.70, 0.80, "pass", True),
+        (0.62, 0.70, 0.70, 0.80, "pass", False),  # beyond the threshold, but not by the margin
+        (0.59, 0.70, 0.70, 0.80, "fail", False),
+        (0.70, 0.55, 0.70, 0.80, "fail", False),  # would be taken for a neighbour
+        (0.70, 0.70, 0.55, 0.80, "fail", False),  # would look like another new face
+        (0.70, 0.50, 0.50, 0.48, "pass", False),  # a crowd in which everybody looks alike to the recogniser
+        (0.70, float("inf"), float("inf"), float("inf"), "pass", True),
+    ],
+)
+def test_what_counts_as_somebody_else(
+    source: float, others: float, given: float, usual: float, verdict: str, safe: bool
+) -> None:
+    likeness = Likeness(source, others, given, usual, 0.60, np.zeros(128, np.float32))
+    assert (likeness.verdict, likeness.is_safe) == (verdict, safe)
