@@ -547,7 +547,7 @@ class _Run:
         for attempt in range(FILLS):
             seed = derived_seed(edits[0].seed, attempt)
             window, patch = self.pipeline.predictor.predict(self.pixels, hole, forbidden, seed)
-            ghosts = self._ghosts(people, staying, hole, window, patch)
+            ghosts = self._ghosts(hole, window, patch)
             if not ghosts:
                 break
         self.models += self.pipeline.predictor.models
@@ -562,13 +562,32 @@ class _Run:
             if reason:
                 self.warnings.append(f"Person {subject.id}: {reason}")
             part = _part(window, patch, region.window)
-            outcome = self._outcome(subject, edit, region, region.window, part, engine=engine, seed=seed, reason=reason)
+            likeness = self._likeness_after(subject, window, patch)
+            if likeness.verdict == "fail" if likeness else not _hides_face(region, subject, self.size):
+                outcome = self._cover_what_stayed(subject, edit)
+            else:
+                outcome = self._outcome(
+                    subject,
+                    edit,
+                    region,
+                    region.window,
+                    part,
+                    engine=engine,
+                    seed=seed,
+                    reason=reason,
+                    likeness=likeness,
+                )
             outcomes.append(replace(outcome, seconds=seconds, candidates_tried=attempt + 1))
         return outcomes
 
-    def _ghosts(
-        self, people: Sequence[Subject], staying: Sequence[Subject], hole: Mask, window: Window, patch: Pixels
-    ) -> str:
+    def _cover_what_stayed(self, subject: Subject, edit: Edit) -> Outcome:
+        """A removal that leaves the face to be seen, for example by a mask that misses it, becomes a cover."""
+        reason = "The face could still be seen after the removal; covered instead."
+        self.warnings.append(f"Person {subject.id}: {reason}")
+        cover = replace(edit, operation=Operation.LAYERED, mask=None)
+        return replace(self._cover(subject, cover, asked=Operation.REMOVE, reason=reason), failed=True)
+
+    def _ghosts(self, hole: Mask, window: Window, patch: Pixels) -> str:
         """What a detector takes for a person in the filled place, in words; empty when there is nobody."""
         detector = self.pipeline.detector
         with self._shown(window, patch):
