@@ -551,7 +551,7 @@ class _Run:
             if not ghosts:
                 break
         self.models += self.pipeline.predictor.models
-        self.warnings += getattr(self.pipeline.predictor, "notices", ())
+        self.warnings += self.pipeline.predictor.notices
         engine = _engine_of(self.pipeline.predictor)
         reason = ""
         if ghosts:

@@ -17,6 +17,8 @@ class BackgroundPredictor(Protocol):
     name: str
     models: tuple[str, ...]
     """Names in `identigen.models.REGISTRY`; empty for an exemplar method."""
+    notices: tuple[str, ...]
+    """Sentences for people about what went less well than it could."""
 
     def predict(
         self, pixels: Pixels, hole: Mask, forbidden: Mask | None = None, seed: int = 0

@@ -33,6 +33,7 @@ class Lama:
 
     name = "lama"
     models: tuple[str, ...] = (NAME,)
+    notices: tuple[str, ...] = ()
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

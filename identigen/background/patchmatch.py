@@ -115,6 +115,7 @@ class PatchMatch:
 
     name = "patchmatch"
     models: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __init__(self, effort: Effort | None = None) -> None:
         self.effort = effort or Effort()
