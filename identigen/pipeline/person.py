@@ -1,0 +1,186 @@
+"""New people: candidates are pasted, looked at again and measured; the first safe one that keeps enough is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from identigen import masks
+from identigen.composite import paste
+from identigen.errors import EngineError, ModelError
+from identigen.pipeline.cover import cover
+from identigen.pipeline.plan import derived_seed
+from identigen.pipeline.scene import Scene, centre
+from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes
+from identigen.types import Candidate, Company, Edit, Face, Mask, Operation, Outcome, Pixels, Subject, Window
+from identigen.verification import Likeness, describe_source, look_again, measure
+
+if TYPE_CHECKING:
+    from identigen.synthesis import Synthesiser
+
+
+ROUNDS = ((0.0, 4), (0.5, 4), (1.0, 4))
+"""How far on the way from the asked strength to the full one, and how many candidates are drawn there."""
+GOOD_AGREEMENT = 0.8
+"""A safe candidate that keeps this much of what should be kept is taken without looking at the others."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Trial:
+    """A candidate that was pasted and measured."""
+
+    seed: int
+    window: Window
+    patch: Pixels
+    changed: Mask
+    face: Face | None
+    likeness: Likeness | None = None
+    attributes: Attributes | None = None
+    agreement: float = 1.0
+
+    @property
+    def is_safe(self) -> bool:
+        return self.likeness is None or self.likeness.is_safe
+
+
+def replace_person(scene: Scene, engines: Sequence[Synthesiser], subject: Subject, edit: Edit) -> Outcome:
+    """Give a person a new face, head or body; where none is safe, or none can be drawn, cover them and say why."""
+    layered = replace(edit, operation=Operation.LAYERED)
+    refusal = _why_no_new_face(subject) if edit.operation is not Operation.BODY else ""
+    if refusal:
+        return cover(scene, subject, layered, asked=edit.operation, reason=refusal)
+    problems: list[str] = []
+    for engine in engines:
+        if edit.operation not in engine.operations:
+            continue
+        try:
+            chosen, tried = _best_candidate(scene, engine, subject, edit)
+        except (EngineError, ModelError) as error:
+            problems.append(f"The {engine.name} engine could not draw this person: {error}")
+            continue
+        finally:
+            scene.warnings += engine.notices
+        if chosen is None:
+            problems.append(f"None of {tried} new identities was far enough from the person; covered instead.")
+            scene.warnings.append(f"Person {subject.id}: {problems[-1]}")
+            outcome = cover(scene, subject, layered, asked=edit.operation, reason=" ".join(problems))
+            return replace(outcome, failed=True, candidates_tried=tried)
+        return _accept(scene, engine, subject, edit, chosen, tried, " ".join(problems))
+    return cover(scene, subject, layered, asked=edit.operation, reason=" ".join(problems))
+
+
+def _accept(
+    scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit, chosen: Trial, tried: int, reason: str
+) -> Outcome:
+    scene.models += [*engine.models, "dlib-resnet"]
+    if chosen.likeness is not None:
+        scene.give(subject, chosen.likeness.descriptor)
+    outcome = scene.outcome(
+        subject,
+        edit,
+        chosen.changed,
+        chosen.window,
+        chosen.patch,
+        engine=engine.name,
+        seed=chosen.seed,
+        reason=reason,
+        candidates_tried=tried,
+        likeness=chosen.likeness,
+        kept=compare(scene.attributes(subject), chosen.attributes) if chosen.attributes else {},
+    )
+    return _with_second_opinion(scene, subject, chosen, outcome)
+
+
+def _with_second_opinion(scene: Scene, subject: Subject, chosen: Trial, outcome: Outcome) -> Outcome:
+    """Add the referee's distance, where its weights are here; it never takes part in choosing."""
+    from identigen.recognition.sface import referee
+
+    judge = referee(scene.settings)
+    if judge is None or subject.face is None or chosen.face is None:
+        return outcome
+    source = describe_source(judge, scene.photo.pixels, subject.face)
+    with scene.shown(chosen.window, chosen.patch):
+        found = measure(judge, scene.pixels, chosen.face, source)
+    scene.models.append(judge.name)
+    return replace(
+        outcome,
+        distances={**outcome.distances, judge.name: found.to_source},
+        thresholds={**outcome.thresholds, judge.name: found.threshold},
+    )
+
+
+def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit) -> tuple[Trial | None, int]:
+    """The first safe candidate that keeps enough, else the best keeper among the safe; and how many were drawn."""
+    tried, best = 0, None
+    company = scene.company(subject)
+    allowed = engine.region(scene.pixels, subject, edit)
+    for strength, seeds in _rounds(edit):
+        stronger = replace(edit, strength=strength)
+        for candidate in engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop):
+            tried += 1
+            trial = _try(scene, subject, edit, candidate, allowed, company)
+            if trial is None or (trial.likeness and trial.likeness.verdict == "fail"):
+                continue
+            if trial.is_safe and trial.agreement >= GOOD_AGREEMENT:
+                return trial, tried
+            if best is None or _rank(trial) > _rank(best):
+                best = trial
+        if best is not None:
+            return best, tried
+    return None, tried
+
+
+def _try(
+    scene: Scene, subject: Subject, edit: Edit, candidate: Candidate, allowed: Mask, company: Company
+) -> Trial | None:
+    """Paste and measure a candidate; None when what was drawn is not seen as a face (or, without one, a person)."""
+    window, patch, changed = paste(scene.pixels, candidate, allowed)
+    with scene.shown(window, patch):
+        if subject.face is None:
+            seen = scene.detector.find_people(scene.pixels, scene.around(changed.window.box))
+            drawn = any(masks.iou(mask, changed) > 0.3 for mask in seen)
+            return Trial(candidate.seed, window, patch, changed, None) if drawn else None
+        again = _face_after(scene, subject.face, edit, changed)
+        if again is None:
+            return None
+        recogniser, source = scene.recogniser, scene.source(subject)
+        likeness = measure(recogniser, scene.pixels, again, source, company.others, company.given)
+        if subject.face.landmarks is None:
+            return Trial(candidate.seed, window, patch, changed, again, likeness)
+        after = read_attributes(scene.pixels, again, likeness.descriptor)
+    kept = agreement(scene.attributes(subject), after)
+    return Trial(candidate.seed, window, patch, changed, again, likeness, after, kept)
+
+
+def _face_after(scene: Scene, face: Face, edit: Edit, changed: Mask) -> Face | None:
+    """The face that stands there now; a new body may hold its head a little elsewhere."""
+    again = look_again(scene.pixels, face.box)
+    if again is not None or edit.operation is not Operation.BODY:
+        return again
+    found = scene.detector.find_faces(scene.pixels, scene.around(changed.window.box))
+    inside = [f for f in found if f.landmarks is not None and changed.contains(centre(f.box))]
+    return inside[0] if inside else None
+
+
+def _rounds(edit: Edit) -> Iterator[tuple[float, list[int]]]:
+    """First candidates as asked, then further and further away from the person."""
+    start = 0
+    for share, count in ROUNDS:
+        seeds = [derived_seed(edit.seed, index) for index in range(start, start + count)]
+        yield edit.strength + share * (1.0 - edit.strength), seeds
+        start += count
+
+
+def _rank(trial: Trial) -> tuple[bool, float]:
+    return (trial.is_safe, trial.agreement)
+
+
+def _why_no_new_face(subject: Subject) -> str:
+    """The gate's reason when a new face would not be honest here; empty when it is."""
+    face: Face | None = subject.face
+    if face is None:
+        return subject.reason or "No face can be seen, so the head is covered instead."
+    if subject.default_operation is not Operation.FACE:
+        return subject.reason or "The face cannot be read well enough for a new one; covered instead."
+    return ""
