@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from identigen import masks
+from identigen.background.removal import removal_mask
 from identigen.detection import Detector
 from identigen.detection.pairing import box_iou
 from identigen.errors import InputError
@@ -69,6 +70,19 @@ class Tally:
         return self.found / judged if judged else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """How one person's outline fits: what a removal would leave of the person, and what it would take of the rest.
+
+    `iou` compares the mask itself. `covered` is the share of the reference inside the mask as a removal grows it,
+    `outside` the share of the mask, not grown, that shows somebody or something else.
+    """
+
+    iou: float
+    covered: float
+    outside: float
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Reference:
     """What people say is in one photo; `ignored` are persons too small, or crowds, that count neither way."""
@@ -99,6 +113,7 @@ def evaluate_detection(
     rows: list[Row] = []
     cells: list[Pixels] = []
     seconds: list[float] = []
+    outlines: list[Outline] = []
     for reference in read_references(data)[:limit]:
         photo = open_photo(reference.path)
         started = time.perf_counter()
@@ -109,6 +124,7 @@ def evaluate_detection(
         gate_tally, gate_rows = score_gate(name, subjects, reference.faces)
         person_tally, person_rows = score_people(name, subjects, reference)
         faces, people, gate = faces + face_tally, people + person_tally, gate + gate_tally
+        outlines += score_outlines(photo, subjects, reference)
         here = [*face_rows, *gate_rows, *person_rows]
         rows += here
         if sheet is not None:
@@ -122,6 +138,7 @@ def evaluate_detection(
         "models": list(detector.used_models),
         "faces": _figures(faces),
         "people": _figures(people),
+        "outlines": _outline_figures(outlines),
         "gate": {"reference": gate.reference, "new_face": gate.found, "share": gate.recall},
         "seconds": {"median": float(np.median(seconds)), "longest": max(seconds)} if seconds else {},
         "rows": [asdict(row) for row in rows],
@@ -237,6 +254,32 @@ def score_people(name: str, subjects: Sequence[Subject], reference: Reference) -
     return Tally(len(reference.people), len(pairs), len(false)), missed + false
 
 
+def score_outlines(photo: Photo, subjects: Sequence[Subject], reference: Reference) -> list[Outline]:
+    """How complete the outlines of those persons are that were found at all."""
+    ordered = sorted(subjects, key=lambda s: -s.score)
+    people = reference.people or ()
+    outlines = []
+    for i, j in match(ordered, people, lambda s, mask: masks.iou(s.mask, mask), MASK_IOU).items():
+        subject, truth = ordered[i], people[j]
+        gone = removal_mask(photo.pixels, subject, [other for other in ordered if other is not subject]).person
+        covered = masks.intersect(gone, truth).area / truth.area
+        outside = masks.subtract(subject.mask, truth).area / subject.mask.area
+        outlines.append(Outline(masks.iou(subject.mask, truth), covered, outside))
+    return outlines
+
+
+def _outline_figures(outlines: Sequence[Outline]) -> dict[str, float]:
+    if not outlines:
+        return {}
+    covered = [one.covered for one in outlines]
+    return {
+        "iou": float(np.mean([one.iou for one in outlines])),
+        "covered": float(np.mean(covered)),
+        "covered_worst_tenth": float(np.quantile(covered, 0.1)),
+        "outside": float(np.mean([one.outside for one in outlines])),
+    }
+
+
 def _best(mask: Mask, subjects: Iterable[Subject]) -> float:
     return max((masks.iou(mask, s.mask) for s in subjects), default=0.0)
 
@@ -263,6 +306,11 @@ def format_table(figures: Mapping[str, Any]) -> str:
     for kind in ("faces", "people"):
         f = figures[kind]
         lines.append(f"{kind:8}{f['reference']:10}{f['found']:8}{f['false']:8}{f['recall']:9.3f}{f['precision']:11.3f}")
+    if figures["outlines"]:
+        lines.append(
+            "outlines of the people found: IoU {iou:.3f}; a removal covers {covered:.3f} of a person "
+            "(worst tenth {covered_worst_tenth:.3f}), {outside:.3f} of the mask lies outside".format(**figures["outlines"])
+        )
     gate = figures["gate"]
     lines.append(f"gate: {gate['new_face']} of {gate['reference']} get a new face ({100 * gate['share']:.1f} %)")
     if figures["seconds"]:
