@@ -26,6 +26,8 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
+Stop = Callable[[], bool]
+"""Asked from time to time by long work; once it is true, `Stopped` is raised."""
 
 MAX_SEED = 2**31 - 1
 
@@ -334,6 +336,18 @@ class Candidate:
     pixels: Floats
     coverage: Floats
     identity: Floats | None = None
+    notices: tuple[str, ...] = ()
+    """Sentences for people about what went less well than it could."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fill:
+    """What was probably behind a hole: `pixels` `(h, w, 3) uint8` over `window`, outside the hole the photo's own."""
+
+    window: Window
+    pixels: Pixels
+    notices: tuple[str, ...] = ()
+    """Sentences for people about what went less well than it could."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -112,7 +112,7 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
     class Mirror:
         """An engine whose every proposal is the person itself."""
 
-        name, operations, models, notices = "mirror", frozenset({Operation.FACE}), (), ()
+        name, operations, models = "mirror", frozenset({Operation.FACE}), ()
 
         def region(self, pixels, subject, edit):  # type: ignore[no-untyped-def]
             return masks.rectangle(subject.face.box, pixels.shape[:2])

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from identigen.background.patchmatch import require_fit
+from identigen.background.patchmatch import EMPTY, require_fit
 from identigen.crop import Crop, square_inside
 from identigen.errors import MaskError, ModelCorrupt
 from identigen.models import borrow, record_of
 from identigen.models.devices import choose_device
-from identigen.models.weights import locate
+from identigen.models.weights import is_present, locate
 from identigen.settings import Settings
 from identigen.synthesis.painter import hidden_in
-from identigen.types import Bools, Floats, Mask, Pixels, Window
+from identigen.types import Bools, Fill, Floats, Mask, Pixels, Stop
 
 NAME = "lama"
 CONTEXT = 2.0
@@ -33,21 +33,21 @@ class Lama:
 
     name = "lama"
     models: tuple[str, ...] = (NAME,)
-    notices: tuple[str, ...] = ()
+    attempts = 1
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     def predict(
-        self, pixels: Pixels, hole: Mask, forbidden: Mask | None = None, seed: int = 0
-    ) -> tuple[Window, Pixels]:
-        """See `BackgroundPredictor.predict`; the network has no randomness, so that the seed changes nothing.
+        self, pixels: Pixels, hole: Mask, forbidden: Mask | None = None, seed: int = 0, stop: Stop | None = None
+    ) -> Fill:
+        """See `BackgroundPredictor.predict`; no randomness: the seed changes nothing. One pass: it ends before a stop.
 
         Raises the family of `ModelError` when the weights are missing or not LaMa's.
         """
         require_fit(pixels, hole, forbidden)
         if not hole.area:
-            return Window(0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8)
+            return EMPTY
         crop = square_inside(hole.window.box, CONTEXT, record_of(NAME).side, hole.photo_size)
         barred = unseen(crop, hole, forbidden)
         filled = self._fill(crop.extract(pixels), barred)
@@ -60,6 +60,11 @@ class Lama:
             return run(session, square, barred)
 
 
+def lama_background(settings: Settings) -> Lama | None:
+    """LaMa, where its weights are on this machine."""
+    return Lama(settings) if is_present(NAME, settings) else None
+
+
 def unseen(crop: Crop, hole: Mask, forbidden: Mask | None) -> Bools:
     """What a model must not see of a crop: the hole and everybody else; raise `MaskError` when nothing is left."""
     hidden = hidden_in(crop, *(mask for mask in (hole, forbidden) if mask is not None))
@@ -68,12 +73,12 @@ def unseen(crop: Crop, hole: Mask, forbidden: Mask | None) -> Bools:
     return hidden
 
 
-def paste_hole(pixels: Pixels, hole: Mask, crop: Crop, filled: Floats) -> tuple[Window, Pixels]:
+def paste_hole(pixels: Pixels, hole: Mask, crop: Crop, filled: Floats, notices: tuple[str, ...] = ()) -> Fill:
     """The hole's window of the photo with the filled square in the hole, every other pixel as it was."""
     back, inside = crop.restore(filled, (pixels.shape[0], pixels.shape[1]))
     w = hole.window
     part = np.clip(np.rint(back[w.relative_to(inside).slices]), 0, 255).astype(np.uint8)
-    return w, np.where(hole.pixels[:, :, None], part, pixels[w.slices])
+    return Fill(w, np.where(hole.pixels[:, :, None], part, pixels[w.slices]), notices)
 
 
 def run(session: Any, square: Pixels, hole: Bools) -> Floats:

@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.errors import MaskError
+from identigen.errors import MaskError, Stopped
 from identigen.masks import grow
-from identigen.types import Bools, Floats, Mask, Pixels, Window
+from identigen.types import Bools, Fill, Floats, Mask, Pixels, Stop, Window
 
 Ints = npt.NDArray[np.int32]
 
@@ -115,26 +115,30 @@ class PatchMatch:
 
     name = "patchmatch"
     models: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
+    attempts = 3
 
     def __init__(self, effort: Effort | None = None) -> None:
         self.effort = effort or Effort()
 
     def predict(
-        self, pixels: Pixels, hole: Mask, forbidden: Mask | None = None, seed: int = 0
-    ) -> tuple[Window, Pixels]:
+        self, pixels: Pixels, hole: Mask, forbidden: Mask | None = None, seed: int = 0, stop: Stop | None = None
+    ) -> Fill:
         """See `BackgroundPredictor.predict`."""
         require_fit(pixels, hole, forbidden)
         if not hole.area:
-            return Window(0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8)
+            return EMPTY
         # The outlines of people are never exact: what is left of them outside their masks must not be copied either.
         barred = grow(forbidden, _margin(forbidden)) if forbidden else Mask.empty(*hole.photo_size)
         window = context_window(hole, barred)
         inside = hole.within(window)
-        filled = complete(pixels[window.slices], inside, barred.within(window) & ~inside, seed, self.effort)
+        filled = complete(pixels[window.slices], inside, barred.within(window) & ~inside, seed, self.effort, stop)
         w = hole.window
         own = Window(w.left - window.left, w.top - window.top, w.right - window.left, w.bottom - window.top)
-        return w, np.where(hole.pixels[:, :, None], filled[own.slices], pixels[w.slices])
+        return Fill(w, np.where(hole.pixels[:, :, None], filled[own.slices], pixels[w.slices]))
+
+
+EMPTY = Fill(Window(0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8))
+"""The fill of an empty hole."""
 
 
 def _margin(forbidden: Mask) -> float:
@@ -160,7 +164,7 @@ def context_window(hole: Mask, barred: Mask) -> Window:
     return window if free.mean() > 0.2 else Window(0, 0, width, height)
 
 
-def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effort) -> Pixels:
+def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effort, stop: Stop | None = None) -> Pixels:
     """Fill the `(h, w)` hole of `(h, w, 3)` pixels; sources touch neither hole nor barred pixels.
 
     Where not a single whole patch is free the smooth continuation is all that can be known. Raises `MaskError` when
@@ -181,6 +185,8 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
             level = vote(level, targets, sources, np.zeros(len(sources), np.int32), effort.selectivity)
         rounds = effort.coarse_rounds if coarsest else effort.fine_rounds
         for turn in range(rounds):
+            if stop is not None and stop():
+                raise Stopped("Stopped in the middle of a background.")
             search = Search(effort.passes, 0 if finest else effort.pull, far=coarsest, seed=seed + 7919 * turn + depth)
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1

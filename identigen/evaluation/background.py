@@ -207,9 +207,9 @@ def _truth_is_given(pixels: Pixels, hole: Bools) -> Pixels:
 
 def _ours(predictor: BackgroundPredictor, seed: int) -> Filler:
     def fill(pixels: Pixels, hole: Bools) -> Pixels:
-        window, patch = predictor.predict(pixels, Mask.from_array(hole), None, seed)
+        filled = predictor.predict(pixels, Mask.from_array(hole), None, seed)
         out = pixels.copy()
-        out[window.slices] = patch
+        out[filled.window.slices] = filled.pixels
         return out
 
     return fill

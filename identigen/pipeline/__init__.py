@@ -70,7 +70,7 @@ class Pipeline:
         self.detector = Detector(self.settings)
         self.recogniser: Recogniser = default_recogniser()
         self._synthesisers: tuple[Synthesiser, ...] | None = None
-        self._predictor: BackgroundPredictor | None = None
+        self._predictors: tuple[BackgroundPredictor, ...] | None = None
 
     @property
     def synthesisers(self) -> tuple[Synthesiser, ...]:
@@ -82,13 +82,13 @@ class Pipeline:
         return self._synthesisers
 
     @property
-    def predictor(self) -> BackgroundPredictor:
-        """What fills the place of somebody who is removed."""
-        if self._predictor is None:
-            from identigen.background import default_predictor
+    def predictors(self) -> tuple[BackgroundPredictor, ...]:
+        """What fills the place of somebody who is removed, best first."""
+        if self._predictors is None:
+            from identigen.background import available_predictors
 
-            self._predictor = default_predictor(self.settings)
-        return self._predictor
+            self._predictors = available_predictors(self.settings)
+        return self._predictors
 
     def prepare(self) -> tuple[str, ...]:
         """Fetch what may be fetched, load what a first visitor would wait for; return sentences to be shown."""
@@ -152,7 +152,7 @@ class Pipeline:
         if operation.is_cover:
             return Availability("classical", WARNINGS.get(operation, ""))
         if operation is Operation.REMOVE:
-            return Availability(engine_of(self.predictor))
+            return Availability(engine_of(self.predictors[0]))
         for engine in self.synthesisers:
             if operation in engine.operations:
                 return Availability(engine.name)

@@ -59,8 +59,6 @@ def replace_person(scene: Scene, engines: Sequence[Synthesiser], subject: Subjec
         except (EngineError, ModelError) as error:
             problems.append(f"The {engine.name} engine could not draw this person: {error}")
             continue
-        finally:
-            scene.warnings += engine.notices
         if chosen is None:
             problems.append(f"None of {tried} new identities was far enough from the person; covered instead.")
             scene.warnings.append(f"Person {subject.id}: {problems[-1]}")
@@ -99,9 +97,13 @@ def _with_second_opinion(scene: Scene, subject: Subject, chosen: Trial, outcome:
     judge = referee(scene.settings)
     if judge is None or subject.face is None or chosen.face is None:
         return outcome
-    source = describe_source(judge, scene.photo.pixels, subject.face)
-    with scene.shown(chosen.window, chosen.patch):
-        found = measure(judge, scene.pixels, chosen.face, source)
+    try:
+        source = describe_source(judge, scene.photo.pixels, subject.face)
+        with scene.shown(chosen.window, chosen.patch):
+            found = measure(judge, scene.pixels, chosen.face, source)
+    except ModelError as error:
+        scene.warnings.append(f"There is no second opinion: {error}")
+        return outcome
     scene.models.append(judge.name)
     return replace(
         outcome,
@@ -119,6 +121,7 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
         stronger = replace(edit, strength=strength)
         for candidate in engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop):
             tried += 1
+            scene.warnings += candidate.notices
             trial = _try(scene, subject, edit, candidate, allowed, company)
             if trial is None or (trial.likeness and trial.likeness.verdict == "fail"):
                 continue

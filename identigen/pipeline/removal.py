@@ -4,27 +4,58 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from identigen import masks
+from identigen.errors import EngineError, MaskError, ModelError
 from identigen.pipeline.cover import cover, hides_face
 from identigen.pipeline.plan import derived_seed
 from identigen.pipeline.scene import Scene, centre, part_of
-from identigen.types import Edit, Mask, Operation, Outcome, Pixels, Subject, Window
+from identigen.types import Edit, Fill, Mask, Operation, Outcome, Subject
 
 if TYPE_CHECKING:
     from identigen.background import BackgroundPredictor
 
-FILLS = 3
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Filled:
+    """A fill, which predictor gave it, with which seed, and how many it took."""
+
+    fill: Fill
+    by: BackgroundPredictor
+    seed: int
+    tried: int
+    ghosts: str
+    """What a detector takes for a person in it, in words; empty when there is nobody."""
 
 
-def remove(scene: Scene, predictor: BackgroundPredictor, edits: Sequence[Edit]) -> list[Outcome]:
+def remove(scene: Scene, predictors: Sequence[BackgroundPredictor], edits: Sequence[Edit]) -> list[Outcome]:
     """Take people who stand close together out of the picture in one go, and look whether somebody is still there."""
-    from identigen.background import removal_mask
-
     start = time.perf_counter()
     people = [scene.subjects[edit.subject_id] for edit in edits]
+    regions = _regions(scene, people, edits)
+    filled, reason = _fill(scene, predictors, masks.union(regions, scene.size), edits[0].seed)
+    if filled is not None:
+        scene.models += filled.by.models
+        scene.warnings += filled.fill.notices
+    outcomes = [
+        _outcome(scene, subject, edit, region, filled, reason)
+        for edit, subject, region in zip(edits, people, regions, strict=True)
+    ]
+    seconds = (time.perf_counter() - start) / len(edits)
+    return [replace(outcome, seconds=seconds) for outcome in outcomes]
+
+
+def engine_of(predictor: BackgroundPredictor) -> str:
+    """Which of the two engines a predictor belongs to."""
+    return "embedded" if predictor.name == "patchmatch" else "diffusion"
+
+
+def _regions(scene: Scene, people: Sequence[Subject], edits: Sequence[Edit]) -> list[Mask]:
+    """What goes with each of them: the mask drawn by the user, else the person with rim and shadow."""
+    from identigen.background import removal_mask
+
     staying = [subject for subject in scene.subjects.values() if subject not in people]
     regions: list[Mask] = []
     for edit, subject in zip(edits, people, strict=True):
@@ -34,57 +65,76 @@ def remove(scene: Scene, predictor: BackgroundPredictor, edits: Sequence[Edit]) 
         found = removal_mask(scene.photo.pixels, subject, staying)
         shadow = [found.shadow] if edit.attributes.get("shadow", "remove") == "remove" else []
         regions.append(masks.union([found.person, *shadow], scene.size))
-    hole = masks.union(regions, scene.size)
-    forbidden = masks.union([s.mask for s in scene.subjects.values()], scene.size)
-    for attempt in range(FILLS):
-        seed = derived_seed(edits[0].seed, attempt)
-        window, patch = predictor.predict(scene.pixels, hole, forbidden, seed)
-        ghosts = _ghosts(scene, hole, window, patch)
+    return regions
+
+
+def _fill(scene: Scene, predictors: Sequence[BackgroundPredictor], hole: Mask, seed: int) -> tuple[Filled | None, str]:
+    """The first fill in which nobody is seen, else the last, by the method that invents nobody; and what went wrong."""
+    forbidden = masks.union([subject.mask for subject in scene.subjects.values()], scene.size)
+    filled, problems = None, []
+    for predictor in predictors:
+        try:
+            filled = _fill_by(predictor, scene, hole, forbidden, seed)
+        except (EngineError, ModelError, MaskError) as error:
+            problems.append(f"{predictor.name} could not predict the background: {error}")
+            continue
+        if not filled.ghosts:
+            break
+        problems.append(f"The detector still sees {filled.ghosts} in the place that {predictor.name} filled.")
+    if filled is not None and problems and not filled.ghosts:
+        problems.append(f"It was filled by {filled.by.name} instead.")
+    return filled, " ".join(problems)
+
+
+def _fill_by(predictor: BackgroundPredictor, scene: Scene, hole: Mask, forbidden: Mask, seed: int) -> Filled:
+    """The first of a predictor's fills in which nobody is seen, else the last."""
+    for attempt in range(predictor.attempts):
+        own_seed = derived_seed(seed, attempt)
+        fill = predictor.predict(scene.pixels, hole, forbidden, own_seed, scene.stop)
+        ghosts = _ghosts(scene, hole, fill)
         if not ghosts:
             break
-    scene.models += predictor.models
-    scene.warnings += predictor.notices
-    engine = engine_of(predictor)
-    reason = ""
-    if ghosts:
-        reason = f"The detector still sees {ghosts} in the filled place after {FILLS} attempts."
-    outcomes = []
-    seconds = (time.perf_counter() - start) / len(edits)
-    for edit, subject, region in zip(edits, people, regions, strict=True):
-        if reason:
-            scene.warnings.append(f"Person {subject.id}: {reason}")
-        part = part_of(window, patch, region.window)
-        likeness = scene.likeness_after(subject, window, patch)
-        if likeness.verdict == "fail" if likeness else not hides_face(region, subject, scene.size):
-            outcome = _cover_what_stayed(scene, subject, edit)
-        else:
-            outcome = scene.outcome(
-                subject,
-                edit,
-                region,
-                region.window,
-                part,
-                engine=engine,
-                seed=seed,
-                reason=reason,
-                likeness=likeness,
-            )
-        outcomes.append(replace(outcome, seconds=seconds, candidates_tried=attempt + 1))
-    return outcomes
+    return Filled(fill, predictor, own_seed, attempt + 1, ghosts)
 
 
-def _cover_what_stayed(scene: Scene, subject: Subject, edit: Edit) -> Outcome:
-    """A removal that leaves the face to be seen, for example by a mask that misses it, becomes a cover."""
-    reason = "The face could still be seen after the removal; covered instead."
+def _outcome(scene: Scene, subject: Subject, edit: Edit, region: Mask, filled: Filled | None, reason: str) -> Outcome:
+    if filled is None:
+        return _cover_instead(scene, subject, edit, f"{reason} The person is covered instead.")
+    if reason:
+        scene.warnings.append(f"Person {subject.id}: {reason}")
+    window, patch = filled.fill.window, filled.fill.pixels
+    likeness = scene.likeness_after(subject, window, patch)
+    if likeness.verdict == "fail" if likeness else not hides_face(region, subject, scene.size):
+        # for example by a mask that misses it
+        outcome = _cover_instead(
+            scene, subject, edit, "The face could still be seen after the removal; covered instead."
+        )
+    else:
+        outcome = scene.outcome(
+            subject,
+            edit,
+            region,
+            region.window,
+            part_of(window, patch, region.window),
+            engine=engine_of(filled.by),
+            seed=filled.seed,
+            reason=reason,
+            likeness=likeness,
+        )
+    return replace(outcome, candidates_tried=filled.tried)
+
+
+def _cover_instead(scene: Scene, subject: Subject, edit: Edit, reason: str) -> Outcome:
+    """Nobody's face may be left to be seen because a removal went wrong."""
     scene.warnings.append(f"Person {subject.id}: {reason}")
     layered = replace(edit, operation=Operation.LAYERED, mask=None)
     return replace(cover(scene, subject, layered, asked=Operation.REMOVE, reason=reason), failed=True)
 
 
-def _ghosts(scene: Scene, hole: Mask, window: Window, patch: Pixels) -> str:
+def _ghosts(scene: Scene, hole: Mask, fill: Fill) -> str:
     """What a detector takes for a person in the filled place, in words; empty when there is nobody."""
     detector = scene.detector
-    with scene.shown(window, patch):
+    with scene.shown(fill.window, fill.pixels):
         around = scene.around(hole.window.box)
         faces = [face for face in detector.find_faces(scene.pixels, around) if hole.contains(centre(face.box))]
         persons = [
@@ -95,8 +145,3 @@ def _ghosts(scene: Scene, hole: Mask, window: Window, patch: Pixels) -> str:
     if faces:
         return "a face"
     return "a person" if persons else ""
-
-
-def engine_of(predictor: BackgroundPredictor) -> str:
-    """Which of the two engines a predictor belongs to."""
-    return "embedded" if predictor.name == "patchmatch" else "diffusion"

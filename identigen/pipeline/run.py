@@ -101,7 +101,7 @@ class Run:
         start = time.perf_counter()
         edit, subject = edits[0], self.scene.subjects[edits[0].subject_id]
         if edit.operation is Operation.REMOVE:
-            return remove(self.scene, self.pipeline.predictor, edits)
+            return remove(self.scene, self.pipeline.predictors, edits)
         if edit.operation.is_synthesis:
             outcome = replace_person(self.scene, self.pipeline.synthesisers, subject, edit)
         else:

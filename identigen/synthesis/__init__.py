@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from identigen.settings import Settings
-from identigen.types import Candidate, Company, Edit, Mask, Operation, Pixels, Subject
+from identigen.types import Candidate, Company, Edit, Mask, Operation, Pixels, Stop, Subject
 
 __all__ = ["Synthesiser", "available_synthesisers", "embedded_synthesiser", "why_unavailable"]
-
-
-Stop = Callable[[], bool]
 
 
 class Synthesiser(Protocol):
@@ -21,8 +18,6 @@ class Synthesiser(Protocol):
     operations: frozenset[Operation]
     models: tuple[str, ...]
     """Names in `models.REGISTRY`."""
-    notices: tuple[str, ...]
-    """Sentences for people about what went less well than it could."""
 
     def prepare(self) -> None:
         """Load what the first visitor would wait for."""
@@ -59,12 +54,14 @@ def embedded_synthesiser() -> Synthesiser:
 
 def available_synthesisers(settings: Settings) -> tuple[Synthesiser, ...]:
     """The engines that really run here, best first; none when the one that `settings` name is missing."""
-    from identigen.background.diffusion import without_diffusion
+    from identigen.background.lama import lama_background
+    from identigen.background.patchmatch import PatchMatch
     from identigen.synthesis.diffusion import diffusion_synthesiser, why_no_diffusion
 
     if settings.engine == "embedded" or why_no_diffusion(settings):
         return () if settings.engine == "diffusion" else (embedded_synthesiser(),)
-    diffusion = diffusion_synthesiser(settings, without_diffusion(settings).predict)  # rims are narrow
+    # The rim around somebody new is narrow: no prompt is needed there.
+    diffusion = diffusion_synthesiser(settings, lama_background(settings) or PatchMatch())
     found: tuple[Synthesiser, ...] = (diffusion,) if diffusion else ()
     return found if settings.engine == "diffusion" else (*found, embedded_synthesiser())
 

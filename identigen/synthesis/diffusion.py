@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from identigen import masks
 from identigen.crop import Crop, square_inside
 from identigen.detection import sam
-from identigen.errors import EngineError, ModelError
+from identigen.errors import EngineError, MaskError, ModelError
 from identigen.models import ModelRecord
 from identigen.models.devices import choose_device
 from identigen.models.weights import is_present, locate
@@ -22,11 +23,12 @@ from identigen.recognition import clip
 from identigen.recognition.attributes import Attributes, read_attributes
 from identigen.settings import Settings
 from identigen.synthesis import painter, prompt, regions, skeleton
-from identigen.synthesis.painter import Order, Stop, never
-from identigen.types import Bools, Candidate, Company, Edit, Floats, Mask, Operation, Pixels, Subject, Window
+from identigen.synthesis.painter import Order, never
+from identigen.types import Bools, Candidate, Company, Edit, Floats, Mask, Operation, Pixels, Stop, Subject, Window
 
-Background = Callable[[Pixels, Mask, Mask | None, int], tuple[Window, Pixels]]
-"""As `BackgroundPredictor.predict`."""
+if TYPE_CHECKING:
+    from identigen.background import BackgroundPredictor
+
 Outline = Callable[[Pixels], Bools | None]
 """The one person that dominates a square picture, as `(side, side)`; None when nobody is seen."""
 
@@ -49,7 +51,7 @@ def outline_of(square: Pixels) -> Bools | None:
 
 
 class Diffusion:
-    """Draws faces, heads and people; `notices` are sentences for people about what went less well than it could."""
+    """Draws faces, heads and people."""
 
     name = "diffusion"
     operations = frozenset({Operation.FACE, Operation.FACE_HAIR, Operation.BODY})
@@ -58,13 +60,12 @@ class Diffusion:
         self,
         record: ModelRecord,
         settings: Settings,
-        background: Background | None = None,
+        background: BackgroundPredictor | None = None,
         outline: Outline = outline_of,
     ) -> None:
         self.record = record
         self.settings = settings
         self.models = _taking_part(record, settings)
-        self.notices: tuple[str, ...] = ()
         self._background = background
         self._outline = outline
 
@@ -86,8 +87,9 @@ class Diffusion:
         `stop` is asked between denoising steps; when it turns true, `Stopped` is raised. Raises `EngineError` when
         there is no region, when the device is too small, or when the model gives no picture.
         """
-        region = self.region(pixels, subject, edit)
-        wishes = {**self._words(pixels, subject), **edit.attributes}
+        notices: list[str] = []
+        region = self._region(pixels, subject, edit, notices)
+        wishes = {**self._words(pixels, subject, notices), **edit.attributes}
         scene = _set_scene(pixels, subject, replace(edit, attributes=wishes), region, self.record.side)
         for seed in seeds:
             order = Order(
@@ -100,15 +102,19 @@ class Diffusion:
                 LEAST_STRENGTH + (1.0 - LEAST_STRENGTH) * edit.strength,
             )
             painted = painter.paint(order, self.settings, stop or never)
-            self._note(*painted.notices)
             drawn = painter.match_colours(painted.pixels, scene.square, scene.inside)
-            yield self._candidate(pixels, subject, edit, scene, drawn, seed)
+            candidate = self._candidate(pixels, subject, edit, scene, drawn, seed)
+            yield replace(candidate, notices=(*notices, *painted.notices, *candidate.notices))
 
     def region(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask:
         """Every pixel that a candidate for this edit may change."""
-        return regions.region_of(subject, edit, (pixels.shape[0], pixels.shape[1]), self._hair(pixels, subject, edit))
+        return self._region(pixels, subject, edit, [])
 
-    def _hair(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask | None:
+    def _region(self, pixels: Pixels, subject: Subject, edit: Edit, notices: list[str]) -> Mask:
+        hair = self._hair(pixels, subject, edit, notices)
+        return regions.region_of(subject, edit, (pixels.shape[0], pixels.shape[1]), hair)
+
+    def _hair(self, pixels: Pixels, subject: Subject, edit: Edit, notices: list[str]) -> Mask | None:
         """Hair outlined by SAM, as far as it is this person's; None where that is not to be had."""
         wanted = edit.operation is Operation.FACE_HAIR and edit.mask is None and subject.face is not None
         if not wanted or not sam.is_available(self.settings):
@@ -117,23 +123,20 @@ class Diffusion:
         on, off = regions.hair_click(subject.face)
         try:
             found = sam.segment(pixels, [on], off, self.settings)
-        except ModelError as error:
-            self._note(f"{error} Hair is outlined without it.")
+        except (ModelError, EngineError) as error:
+            notices.append(f"{error} Hair is outlined without it.")
             return None
         return masks.intersect(found, regions.body(subject, found.photo_size))
 
-    def _words(self, pixels: Pixels, subject: Subject) -> dict[str, str]:
+    def _words(self, pixels: Pixels, subject: Subject, notices: list[str]) -> dict[str, str]:
         """What CLIP says of the face, where its weights are here."""
         if subject.face is None or not clip.is_available(self.settings):
             return {}
         try:
             return clip.read_words(pixels, subject.face.box, self.settings)
-        except ModelError as error:
-            self._note(f"{error} The new person is described without it.")
+        except (ModelError, EngineError) as error:
+            notices.append(f"{error} The new person is described without it.")
             return {}
-
-    def _note(self, *sentences: str) -> None:
-        self.notices = tuple(dict.fromkeys((*self.notices, *sentences)))
 
     def _candidate(
         self, pixels: Pixels, subject: Subject, edit: Edit, scene: _Scene, drawn: Floats, seed: int
@@ -141,11 +144,12 @@ class Diffusion:
         size = (pixels.shape[0], pixels.shape[1])
         back, window = scene.crop.restore(drawn, size)
         painted = np.clip(np.asarray(back, np.float32), 0.0, 255.0)
+        notices: tuple[str, ...] = ()
         if edit.operation is not Operation.FACE:
-            painted = self._with_background(pixels, subject, scene, drawn, painted, window, seed)
+            painted, notices = self._with_background(pixels, subject, scene, drawn, painted, window, seed)
         w = scene.region.window
         soft = max(1.0, FEATHER * max(w.width, w.height))
-        return Candidate(seed, window, painted, masks.feather(scene.region, window, soft))
+        return Candidate(seed, window, painted, masks.feather(scene.region, window, soft), notices=notices)
 
     def _with_background(
         self,
@@ -156,23 +160,26 @@ class Diffusion:
         painted: Floats,
         window: Window,
         seed: int,
-    ) -> Floats:
+    ) -> tuple[Floats, tuple[str, ...]]:
         """Show the place behind where the old hair or body was larger than the new one."""
         if self._background is None:
-            return painted
+            return painted, ()
         outline = self._outline(np.clip(drawn, 0, 255).astype(np.uint8))
         if outline is None:
-            return painted
+            return painted, ()
         size = (pixels.shape[0], pixels.shape[1])
         inside, place = scene.crop.restore(outline.astype(np.float32), size)
         person = Mask.from_window(np.asarray(inside) > 0.5, place, size)
         rim = regions.uncovered_rim(person, scene.region)
         if rim.area < MIN_RIM * scene.region.area:
-            return painted
+            return painted, ()
         # Nothing may be learnt from the person who goes: the hole is the rim, the whole of the old person is barred.
         barred = masks.union([scene.region, subject.mask], size)
-        fill = self._background(pixels, rim, barred, seed)
-        return regions.lay_on_background(painted, person, scene.region, window, fill)
+        try:
+            fill = self._background.predict(pixels, rim, barred, seed)
+        except (ModelError, MaskError) as error:
+            return painted, (f"{error} The rim around the new person is drawn by {self.record.name} instead.",)
+        return regions.lay_on_background(painted, person, scene.region, window, fill), fill.notices
 
 
 def _taking_part(record: ModelRecord, settings: Settings) -> tuple[str, ...]:
@@ -218,7 +225,7 @@ def _pose(pixels: Pixels, subject: Subject, crop: Crop) -> Pixels | None:
     return None if points is None else skeleton.draw(points, crop)
 
 
-def diffusion_synthesiser(settings: Settings, background: Background | None = None) -> Diffusion | None:
+def diffusion_synthesiser(settings: Settings, background: BackgroundPredictor | None = None) -> Diffusion | None:
     """The engine, where its weights are here and it is wanted; None otherwise (`why_no_diffusion` says why).
 
     `auto` wants it only with a GPU: on a processor one candidate takes minutes.

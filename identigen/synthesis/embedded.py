@@ -14,9 +14,8 @@ from identigen.identity.prior import load_prior, noise, sample
 from identigen.landmarks import EYES, OVAL, find_landmarks
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
-from identigen.synthesis import Stop
 from identigen.synthesis.rendering import draw, prepare
-from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Subject
+from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject
 
 TEMPERATURE = 0.9  # of the noise: a little less than the data's own spread keeps rare oddities out
 DISTANCE = (0.4, 1.0)  # foretold distance from the source at strength 0 and 1
@@ -39,8 +38,6 @@ class Embedded:
     name = "embedded"
     operations = frozenset({Operation.FACE})
     models: tuple[str, ...] = ("identigen-appearance", "mediapipe-face-mesh", "dlib-resnet")
-
-    notices: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Read the weights."""

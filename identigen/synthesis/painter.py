@@ -7,7 +7,6 @@ model sees the picture (`wipe`), so that nothing of the person who was there can
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from identigen.models.devices import (
 )
 from identigen.models.weights import is_present, locate
 from identigen.settings import Settings
-from identigen.types import Bools, Floats, Mask, Pixels, Window, read_only
+from identigen.types import Bools, Floats, Mask, Pixels, Stop, Window, read_only
 
 PAINTERS = ("flux2-klein-4b", "flux2-klein-9b", "sdxl-inpainting")
 """Models that can carry out an order, best first; one that was not downloaded or not allowed is passed over."""
@@ -42,7 +41,6 @@ SLOW_GUIDANCE = 6.0
 BLACK = 3.0
 """Pictures whose hole is nowhere brighter than this (of 255) are taken for a numeric failure."""
 
-Stop = Callable[[], bool]
 _log = logging.getLogger(__name__)
 
 

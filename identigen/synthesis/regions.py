@@ -7,7 +7,7 @@ import numpy as np
 
 from identigen import masks
 from identigen.errors import EngineError
-from identigen.types import Box, Edit, Face, Floats, Mask, Operation, Pixels, Subject, Window
+from identigen.types import Box, Edit, Face, Fill, Floats, Mask, Operation, Subject, Window
 
 FACE_GROWTH = 0.07
 """The oval is grown by this share of the face, so that no rim of the old face is left."""
@@ -79,15 +79,13 @@ def hair_click(face: Face) -> tuple[tuple[float, float], tuple[tuple[float, floa
     return _point(above), (_point(nose), _point(chin))
 
 
-def lay_on_background(
-    painted: Floats, person: Mask, region: Mask, window: Window, background: tuple[Window, Pixels]
-) -> Floats:
+def lay_on_background(painted: Floats, person: Mask, region: Mask, window: Window, background: Fill) -> Floats:
     """Put predicted background where the old person was and the new one is not.
 
     painted `(h, w, 3)` over `window`; person: the new one; region: what was redrawn; background: the fill of `rim`.
     """
     rim = uncovered_rim(person, region)
-    place, pixels = background
+    place, pixels = background.window, background.pixels
     own = place.intersection(window).intersection(rim.window)
     if not rim.area or not own.width or not own.height:
         return painted

@@ -6,7 +6,7 @@ import pytest
 
 from identigen.background import default_predictor
 from identigen.background.patchmatch import PatchMatch
-from identigen.errors import MaskError
+from identigen.errors import MaskError, Stopped
 from identigen.types import Bools, Mask, Pixels, Window
 
 
@@ -33,9 +33,9 @@ def rectangle(shape: tuple[int, int], top: int, bottom: int, left: int, right: i
 
 def fill(pixels: Pixels, hole: Bools, forbidden: Bools | None = None, seed: int = 0) -> Pixels:
     barred = None if forbidden is None else Mask.from_array(forbidden)
-    window, patch = PatchMatch().predict(pixels, Mask.from_array(hole), barred, seed)
+    filled = PatchMatch().predict(pixels, Mask.from_array(hole), barred, seed)
     out = pixels.copy()
-    out[window.slices] = patch
+    out[filled.window.slices] = filled.pixels
     return out
 
 
@@ -111,9 +111,16 @@ def test_two_holes_at_once():
 
 
 def test_no_hole_gives_an_empty_window():
-    window, patch = default_predictor().predict(speckles(20, 30), Mask.empty(20, 30))
-    assert window == Window(0, 0, 0, 0)
-    assert patch.shape == (0, 0, 3)
+    filled = default_predictor().predict(speckles(20, 30), Mask.empty(20, 30))
+    assert filled.window == Window(0, 0, 0, 0)
+    assert filled.pixels.shape == (0, 0, 3)
+
+
+def test_a_stop_ends_it_in_the_middle():
+    picture, hole = speckles(60, 60), rectangle((60, 60), 20, 40, 20, 40)
+    asked = iter([False, False, True])
+    with pytest.raises(Stopped):
+        PatchMatch().predict(picture, Mask.from_array(hole), stop=lambda: next(asked))
 
 
 def test_a_mask_of_another_photo_is_refused():

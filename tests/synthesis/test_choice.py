@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tiny import cache
 
-from identigen.background import default_predictor
+from identigen.background import available_predictors
 from identigen.models import devices
 from identigen.settings import Settings
 from identigen.synthesis import available_synthesisers, why_unavailable
@@ -29,11 +29,15 @@ def names(settings: Settings) -> list[str]:
     return [engine.name for engine in available_synthesisers(settings)]
 
 
+def predictors(settings: Settings) -> list[str]:
+    return [predictor.name for predictor in available_predictors(settings)]
+
+
 def test_without_weights_the_embedded_engine_serves(tmp_path: Path) -> None:
     settings = Settings(cache_dir=str(tmp_path), device="cpu")
     assert names(settings) == ["embedded"]
     assert names(replace(settings, engine="diffusion")) == []
-    assert default_predictor(settings).name == "patchmatch"
+    assert predictors(settings) == ["patchmatch"]
 
 
 def test_what_is_missing_is_said_with_the_command_that_fetches_it(tmp_path: Path) -> None:
@@ -54,26 +58,26 @@ def test_with_weights_and_a_gpu_diffusion_comes_first(with_weights: Settings, mo
     engines = available_synthesisers(with_weights)
     assert [engine.name for engine in engines] == ["diffusion", "embedded"]
     assert engines[0].models[0] == "flux2-klein-4b"
-    assert default_predictor(with_weights).name == "diffusion"
+    assert predictors(with_weights) == ["flux2-klein-4b", "lama", "patchmatch"]
     small = replace(with_weights, diffusion_model="sdxl-inpainting")
     assert available_synthesisers(small)[0].models[0] == "sdxl-inpainting"
-    assert default_predictor(small).name == "lama"
+    assert predictors(small) == ["lama", "patchmatch"]
 
 
 def test_without_a_gpu_diffusion_must_be_asked_for(with_weights: Settings) -> None:
     assert names(with_weights) == ["embedded"]
     assert "IDENTIGEN_ENGINE=diffusion" in why_unavailable(Operation.FACE_HAIR, with_weights)
-    assert default_predictor(with_weights).name == "lama"
+    assert predictors(with_weights) == ["lama", "patchmatch"]
     asked = replace(with_weights, engine="diffusion")
     assert names(asked) == ["diffusion"]
     assert why_no_diffusion(asked) == ""
-    assert default_predictor(asked).name == "diffusion"
+    assert predictors(asked) == ["flux2-klein-4b", "lama", "patchmatch"]
 
 
 def test_the_embedded_engine_alone_loads_nothing(with_weights: Settings) -> None:
     alone = replace(with_weights, engine="embedded")
     assert names(alone) == ["embedded"]
-    assert default_predictor(alone).name == "patchmatch"
+    assert predictors(alone) == ["patchmatch"]
     assert "IDENTIGEN_ENGINE" in why_unavailable(Operation.BODY, alone)
 
 

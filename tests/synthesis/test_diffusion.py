@@ -12,6 +12,7 @@ import pytest
 from tiny import cache
 
 from identigen import masks
+from identigen.background.patchmatch import PatchMatch
 from identigen.composite import paste
 from identigen.detection import sam
 from identigen.errors import EngineError, PlanError, Stopped
@@ -19,7 +20,7 @@ from identigen.models import REGISTRY
 from identigen.models.weights import locate
 from identigen.settings import Settings
 from identigen.synthesis.diffusion import Diffusion
-from identigen.types import Bools, Candidate, Edit, Mask, Operation, Photo, Pixels, Subject, Window
+from identigen.types import Bools, Candidate, Edit, Fill, Mask, Operation, Photo, Pixels, Subject
 
 Subjects = tuple[Subject, ...]
 SYNTHESES = [Operation.FACE, Operation.FACE_HAIR, Operation.BODY]
@@ -165,10 +166,11 @@ def test_where_the_new_person_is_smaller_the_background_is_predicted(
     subject = astronaut_subjects[0]
     asked: list[tuple[Mask, Mask | None]] = []
 
-    def green(pixels: Pixels, hole: Mask, forbidden: Mask | None, seed: int) -> tuple[Window, Pixels]:
-        asked.append((hole, forbidden))
-        w = hole.window
-        return w, np.full((w.height, w.width, 3), (0, 255, 0), np.uint8)
+    class Green(PatchMatch):
+        def predict(self, pixels: Pixels, hole: Mask, forbidden: Mask | None = None, *rest: object) -> Fill:
+            asked.append((hole, forbidden))
+            w = hole.window
+            return Fill(w, np.full((w.height, w.width, 3), (0, 255, 0), np.uint8), ("it is green",))
 
     def slim(square: Pixels) -> Bools:
         side = square.shape[0]
@@ -176,9 +178,10 @@ def test_where_the_new_person_is_smaller_the_background_is_predicted(
         person[:, side * 2 // 5 : side * 3 // 5] = True
         return person
 
-    slimmer = Diffusion(engine.record, engine.settings, background=green, outline=slim)
+    slimmer = Diffusion(engine.record, engine.settings, background=Green(), outline=slim)
     candidate = first(slimmer, astronaut, subject, Edit(1, Operation.BODY))
     [(hole, forbidden)] = asked
+    assert candidate.notices == ("it is green",)
     assert forbidden is not None
     assert masks.subtract(subject.mask, forbidden).area == 0
     deep = masks.shrink(hole, 6).within(candidate.window)
@@ -204,9 +207,7 @@ def test_notices_tell_of_a_lower_tier(
         return painter.Painted(painted.pixels, "offload", ("it ran out of memory",))
 
     monkeypatch.setattr(painter, "paint", paint)
-    fresh = Diffusion(engine.record, engine.settings)
-    list(fresh.propose(astronaut.pixels, astronaut_subjects[0], Edit(1, Operation.FACE), [1, 2]))
-    assert fresh.notices == ("it ran out of memory",)
+    assert first(engine, astronaut, astronaut_subjects[0], Edit(1, Operation.FACE)).notices == ("it ran out of memory",)
 
 
 def test_the_engine_is_chosen_by_what_is_really_here(tmp_path: object) -> None:
@@ -230,8 +231,9 @@ def test_helpers_with_damaged_weights_are_done_without_and_that_is_said(
             (store / "snapshots" / snapshot.name / "config.json").write_text("{}")
         engine = Diffusion(REGISTRY["sdxl-inpainting"], settings)
         assert {"sam2.1-tiny", "clip"} <= set(engine.models)
-        assert first(engine, astronaut, astronaut_subjects[0], Edit(1, Operation.FACE_HAIR)).coverage.max() > 0.99
-        text = " ".join(engine.notices)
+        candidate = first(engine, astronaut, astronaut_subjects[0], Edit(1, Operation.FACE_HAIR))
+        assert candidate.coverage.max() > 0.99
+        text = " ".join(candidate.notices)
     assert "models pull sam2.1-tiny" in text
     assert "models pull clip" in text
 

@@ -11,7 +11,7 @@ from identigen import masks
 from identigen.errors import EngineError
 from identigen.landmarks import OVAL
 from identigen.synthesis import regions
-from identigen.types import Edit, Face, Mask, Operation, Subject, Window
+from identigen.types import Edit, Face, Fill, Mask, Operation, Subject, Window
 
 SIZE = (400, 300)
 FACE = Face((120.0, 60.0, 180.0, 140.0))
@@ -117,10 +117,11 @@ def test_background_shows_where_the_new_person_is_smaller() -> None:
     painted = np.full((80, 80, 3), 50, np.float32)
     rim = regions.uncovered_rim(new, old)
     fill = np.full((rim.window.height, rim.window.width, 3), 200, np.uint8)
-    out = regions.lay_on_background(painted, new, old, window, (rim.window, fill))
+    out = regions.lay_on_background(painted, new, old, window, Fill(rim.window, fill))
     assert np.allclose(out[50, 50], 50)
     assert np.allclose(out[14, 50], 200)
     assert np.allclose(out[2, 2], 50)
     assert (painted == 50).all()
-    whole = regions.lay_on_background(painted, old, old, window, (Window(0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8)))
+    nothing = Fill(Window(0, 0, 0, 0), np.zeros((0, 0, 3), np.uint8))
+    whole = regions.lay_on_background(painted, old, old, window, nothing)
     assert np.array_equal(whole, painted)
