@@ -288,7 +288,7 @@ class Edit:
     """What shall be done to one subject.
 
     `region` and `extent` say where a cover goes; `strength` (0..1) says how far from the source a new identity must be;
-    `mask`, when given, is the user's and always wins.
+    `mask`, when given, is the user's and always wins; `engine` names the one that must draw (None: the best one).
     """
 
     subject_id: int
@@ -299,6 +299,7 @@ class Edit:
     strength: float = 0.5
     attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     mask: Mask | None = None
+    engine: str | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.strength <= 1.0:

@@ -37,10 +37,14 @@ __all__ = ["Availability", "Pipeline", "assemble", "complete", "derived_seed", "
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Which engine does an operation here; None when none can, and `reason` says why and what would help."""
+    """Which engine does an operation here; None when none can, and `reason` says why and what would help.
+
+    `others` are the engines that can do it as well, next best first.
+    """
 
     engine: str | None
     reason: str = ""
+    others: tuple[str, ...] = ()
 
 
 def complete(steps: Generator[Step, None, Result]) -> Result:
@@ -153,9 +157,9 @@ class Pipeline:
             return Availability("classical", WARNINGS.get(operation, ""))
         if operation is Operation.REMOVE:
             return Availability(engine_of(self.predictors[0]))
-        for engine in self.synthesisers:
-            if operation in engine.operations:
-                return Availability(engine.name)
+        able = [engine.name for engine in self.synthesisers if operation in engine.operations]
+        if able:
+            return Availability(able[0], others=tuple(able[1:]))
         from identigen.synthesis import why_unavailable
 
         return Availability(None, why_unavailable(operation, self.settings))

@@ -51,21 +51,24 @@ def replace_person(scene: Scene, engines: Sequence[Synthesiser], subject: Subjec
     if refusal:
         return cover(scene, subject, layered, asked=edit.operation, reason=refusal)
     problems: list[str] = []
+    tried = 0
     for engine in engines:
-        if edit.operation not in engine.operations:
+        if edit.operation not in engine.operations or edit.engine not in (None, engine.name):
             continue
         try:
-            chosen, tried = _best_candidate(scene, engine, subject, edit)
+            chosen, drawn = _best_candidate(scene, engine, subject, edit)
         except (EngineError, ModelError) as error:
             problems.append(f"The {engine.name} engine could not draw this person: {error}")
             continue
-        if chosen is None:
-            problems.append(f"None of {tried} new identities was far enough from the person; covered instead.")
-            scene.warnings.append(f"Person {subject.id}: {problems[-1]}")
-            outcome = cover(scene, subject, layered, asked=edit.operation, reason=" ".join(problems))
-            return replace(outcome, failed=True, candidates_tried=tried)
-        return _accept(scene, engine, subject, edit, chosen, tried, " ".join(problems))
-    return cover(scene, subject, layered, asked=edit.operation, reason=" ".join(problems))
+        tried += drawn
+        if chosen is not None:
+            return _accept(scene, engine, subject, edit, chosen, tried, " ".join(problems))
+        problems.append(f"None of {drawn} new identities by the {engine.name} engine was far enough from the person.")
+    reason = " ".join([*problems, "The person is covered instead."])
+    scene.warnings.append(f"Person {subject.id}: {reason}")
+    return replace(
+        cover(scene, subject, layered, asked=edit.operation, reason=reason), failed=tried > 0, candidates_tried=tried
+    )
 
 
 def _accept(
