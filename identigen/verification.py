@@ -23,10 +23,9 @@ MARGIN = 0.05
 class Likeness:
     """How near a face came to those that it must not resemble (Euclidean; larger is safer).
 
-    `to_source` is the smaller of two looks, aligned by our landmarks and by the recogniser's own five points: whoever
-    checks the result may use either. `to_others` is about the people of the photo as they were, `to_given` about the
-    identities that were given already, and `usual` is how near the person itself came to the nearest of the others: in
-    a crowd of small faces a recogniser takes strangers for one.
+    `to_source` is the smallest of three looks (see `describe_looks`). `to_others` is about the people of the photo as
+    they were, `to_given` about the identities that were given already, and `usual` is how near the person itself came
+    to the nearest of the others: in a crowd of small faces a recogniser takes strangers for one.
     """
 
     to_source: float
@@ -50,17 +49,29 @@ class Likeness:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Source:
-    """A person as the recogniser knew them: `aligned` by our landmarks, `plain` by its own five points in the box."""
+    """A person as the recogniser knew them: `looks` `(3, 128)` of one face, see `describe_looks`."""
 
     face: Face
-    aligned: Floats
-    plain: Floats
+    looks: Floats
+
+    @property
+    def descriptor(self) -> Floats:
+        """The look `(128,)` that is aligned by our landmarks, the steadiest of the three."""
+        return np.asarray(self.looks[0])
 
 
 def describe_source(recogniser: Recogniser, pixels: Pixels, face: Face) -> Source:
-    """Look at a face in both ways."""
-    aligned, plain = recogniser.describe(pixels, [face, Face(face.box)])
-    return Source(face, aligned, plain)
+    """Look at a face as it was."""
+    return Source(face, describe_looks(recogniser, pixels, face, face.box))
+
+
+def describe_looks(recogniser: Recogniser, pixels: Pixels, face: Face, box: Box) -> Floats:
+    """Describe one face `(3, 128)` aligned in three ways: whoever checks a result may use any of them.
+
+    By our landmarks; by the recogniser's own five points in `box`, the detector's; by these in the landmarks' box.
+    """
+    tight = box if face.landmarks is None else face_box(face.landmarks)
+    return recogniser.describe(pixels, [face, Face(box), Face(tight)])
 
 
 def look_again(pixels: Pixels, box: Box) -> Face | None:
@@ -79,17 +90,16 @@ def measure(
     others: Sequence[Floats] = (),
     given: Sequence[Floats] = (),
 ) -> Likeness:
-    """Describe `face` and measure its distances; those to nobody are infinite.
-
-    The second look is spared where the first has failed already.
-    """
-    descriptor = recogniser.describe(pixels, [face])[0]
-    to_source = _nearest(descriptor, [source.aligned])
-    if to_source >= recogniser.threshold:
-        to_source = min(to_source, _nearest(recogniser.describe(pixels, [Face(source.face.box)])[0], [source.plain]))
-    to_others, to_given = _nearest(descriptor, others), _nearest(descriptor, given)
-    usual = _nearest(source.aligned, others)
-    return Likeness(to_source, to_others, to_given, usual, recogniser.threshold, descriptor)
+    """Describe `face`, which stands where `source` stood, and measure its distances; those to nobody are infinite."""
+    looks = describe_looks(recogniser, pixels, face, source.face.box)
+    return Likeness(
+        to_source=float(np.linalg.norm(looks - source.looks, axis=1).min()),
+        to_others=_nearest(looks[0], others),
+        to_given=_nearest(looks[0], given),
+        usual=_nearest(source.descriptor, others),
+        threshold=recogniser.threshold,
+        descriptor=np.asarray(looks[0]),
+    )
 
 
 def same_face(a: Box, b: Box) -> bool:

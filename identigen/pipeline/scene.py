@@ -69,14 +69,14 @@ class Scene:
             assert subject.face is not None  # who has no face is never measured
             found = describe_source(self.recogniser, self.photo.pixels, subject.face)
             self._sources[subject.id] = found
-            self._descriptors[subject.id] = found.aligned
+            self._descriptors[subject.id] = found.descriptor
         return self._sources[subject.id]
 
     def attributes(self, subject: Subject) -> Attributes:
         """What should be kept of a subject, read off the source."""
         if subject.id not in self._before:
             source = self.source(subject)
-            self._before[subject.id] = read_attributes(self.photo.pixels, source.face, source.aligned)
+            self._before[subject.id] = read_attributes(self.photo.pixels, source.face, source.descriptor)
         return self._before[subject.id]
 
     def company(self, subject: Subject) -> Company:
@@ -88,7 +88,7 @@ class Scene:
                 found = self.recogniser.describe(self.photo.pixels, [other.face])[0]
                 self._descriptors[other.id] = found
         return Company(
-            source=self.source(subject).aligned if subject.face else None,
+            source=self.source(subject).descriptor if subject.face else None,
             others=tuple(self._descriptors[other.id] for other in others),
             given=tuple(vector for number, vector in self._given.items() if number != subject.id),
         )
