@@ -66,9 +66,8 @@ def replace_person(scene: Scene, engines: Sequence[Synthesiser], subject: Subjec
         problems.append(f"None of {drawn} new identities by the {engine.name} engine was far enough from the person.")
     reason = " ".join([*problems, "The person is covered instead."])
     scene.warnings.append(f"Person {subject.id}: {reason}")
-    return replace(
-        cover(scene, subject, layered, asked=edit.operation, reason=reason), failed=tried > 0, candidates_tried=tried
-    )
+    covered = cover(scene, subject, layered, asked=edit.operation, reason=reason)
+    return replace(covered, failed=covered.failed or tried > 0, candidates_tried=tried)
 
 
 def _accept(
