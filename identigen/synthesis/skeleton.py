@@ -1,13 +1,13 @@
 """The pose of a person as the coloured stick figure that OpenPose ControlNets were trained on.
 
-The points are ours (MediaPipe Pose and Face Mesh); only the drawing is controlnet-aux's, whose own detectors may not be
-used commercially and are never loaded.
+Points (MediaPipe Pose and Face Mesh) and drawing are ours: OpenPose's own, and controlnet-aux's port of it, may not be
+used commercially.
 """
 
 from __future__ import annotations
 
+import colorsys
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -18,12 +18,21 @@ from identigen.models import borrow
 from identigen.types import Face, Floats, Pixels, Window
 
 VISIBLE = 0.5
-LINE_FACTOR = 3
-"""xinsir's ControlNet was trained with lines three times as thick, at 1024 px, as controlnet-aux draws them."""
+THICKNESS = 24 / 1024
+"""Of a line at its middle and of a point, in shares of the picture: what xinsir's ControlNet was trained with."""
+DIMMED = 0.6
+"""Lines are darker than points."""
 
 # OpenPose's 18 points by number of MediaPipe's 33; the neck, which MediaPipe does not know, is between the shoulders.
 _FROM_POSE = (0, None, 12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)
 _NECK, _SHOULDERS = 1, (11, 12)
+# The lines in OpenPose's order; line and point number i have the i-th of 18 colours around the hue circle.
+_LIMBS = (
+    *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7)),  # shoulders and arms, the right one first
+    *((1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),  # from the neck down the legs
+    *((1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),  # head
+)
+_COLOURS = tuple(tuple(round(255 * part) for part in colorsys.hsv_to_rgb(i / 18, 1.0, 1.0)) for i in range(18))
 # Nose, right eye, left eye, right ear, left ear: OpenPose's number and that of the face mesh.
 _FROM_MESH = ((0, 1), (14, 468), (15, 473), (16, 234), (17, 454))
 
@@ -60,24 +69,26 @@ def with_face(points: Floats | None, face: Face | None) -> Floats | None:
 
 def draw(points: Floats, crop: Crop) -> Pixels:
     """Draw the visible points in a crop as `(side, side, 3)`; black where there is nothing."""
-    side = max(1, round(crop.side / LINE_FACTOR))
-    canvas = np.zeros((side, side, 3), np.uint8)
-    drawing, keypoint = _drawing()
-    placed = crop.to_crop(points) / crop.side
-    keypoints: Sequence[Any] = [
-        keypoint(x=float(x), y=float(y)) if seen >= VISIBLE else None
-        for (x, y), seen in zip(placed[:, :2], points[:, 2], strict=True)
-    ]
-    small = drawing(canvas, keypoints)
-    return np.asarray(cv2.resize(small, (crop.side, crop.side), interpolation=cv2.INTER_LINEAR), np.uint8)
+    canvas = np.zeros((crop.side, crop.side, 3), np.uint8)
+    placed, seen = crop.to_crop(points)[:, :2], points[:, 2] >= VISIBLE
+    half = max(1.0, THICKNESS * crop.side / 2)
+    for (start, end), colour in zip(_LIMBS, _COLOURS, strict=False):
+        if seen[start] and seen[end]:
+            _draw_limb(canvas, placed[start], placed[end], half, tuple(DIMMED * part for part in colour))
+    for number in np.flatnonzero(seen):
+        _fill(canvas, placed[number], (half, half), 0.0, _COLOURS[number])
+    return canvas
 
 
-def _drawing() -> tuple[Any, Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its import brings the warnings of every detector that it knows
-        from controlnet_aux.open_pose.body import Keypoint
-        from controlnet_aux.open_pose.util import draw_bodypose
-    return draw_bodypose, Keypoint
+def _draw_limb(canvas: Pixels, start: Floats, end: Floats, half: float, colour: tuple[float, ...]) -> None:
+    """A filled ellipse from one point to the other, `2 * half` thick in the middle."""
+    along = end - start
+    length = float(np.linalg.norm(along))
+    _fill(canvas, (start + end) / 2, (length / 2, half), float(np.degrees(np.arctan2(along[1], along[0]))), colour)
+
+
+def _fill(canvas: Pixels, centre: Floats, axes: tuple[float, float], degrees: float, colour: tuple[float, ...]) -> None:
+    cv2.ellipse(canvas, ((float(centre[0]), float(centre[1])), (2 * axes[0], 2 * axes[1]), degrees), colour, -1)
 
 
 def _build_pose() -> Any:

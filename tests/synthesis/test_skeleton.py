@@ -63,6 +63,20 @@ def test_the_drawing_is_placed_and_scaled_by_the_crop() -> None:
     assert part[150, 60].max() == 0
 
 
+def test_colours_and_order_are_those_that_controlnets_were_trained_with() -> None:
+    """Facts of OpenPose's format: which points are joined, and in which colour."""
+    points = np.zeros((18, 3), np.float32)
+    points[1], points[2], points[0] = (150, 100, 1.0), (50, 100, 1.0), (150, 20, 1.0)
+    figure = draw(points, CROP)
+    assert figure[100, 50].tolist() == [255, 170, 0]  # the right shoulder, a point
+    assert figure[100, 100].tolist() == [153, 0, 0]  # from the neck to it, a line
+    assert figure[60, 150].tolist() == [0, 0, 153]  # from the neck to the nose
+    assert figure[20, 150].tolist() == [255, 0, 0]
+    points[0, 2] = 0.0
+    points[17] = (250, 20, 1.0)  # an ear is joined to its eye and to nothing else
+    assert draw(points, CROP)[60, 200].max() == 0
+
+
 def test_lines_are_as_thick_as_the_controlnet_was_trained_with() -> None:
     points = np.zeros((18, 3), np.float32)
     points[2], points[3] = (512, 100, 1.0), (512, 900, 1.0)
