@@ -81,7 +81,7 @@
     if (button.disabled) return;
     button.classList.add("sent");
     $("#stage")?.scrollIntoView({ block: "nearest", behavior: "smooth" });
-    trigger("run", {});
+    trigger("run", button.dataset.run ? { [button.dataset.run]: true } : {});
   }
 
   function open_example(trigger, button) {
@@ -188,23 +188,26 @@
 
   /* ---------------------------------------------------------------- photos come in */
 
-  function give(file) {
+  const is_picture = (file) => file.type.startsWith("image/") || /\.(hei[cf]|tiff?|avif)$/i.test(file.name);
+
+  /* Whatever is dropped or pasted with pictures is left out; alone it is sent, and the server says what is wrong with it. */
+  function give(list) {
+    const all = [...(list ?? [])];
+    const pictures = all.filter(is_picture);
+    const chosen = pictures.length ? pictures : all.slice(0, 1);
     const input = $("#photo-input input[type=file]");
-    if (!input || !file) return;
+    if (!input || !chosen.length) return;
+    if (chosen.some((file) => file.size > Number($("[data-limit]").dataset.limit))) return send({ do: "too-large" });
+    if ($(".stop")) send({ do: "stop" }); // the new photo would wait for the old one
     const files = new DataTransfer();
-    files.items.add(file);
+    for (const file of chosen) files.items.add(file);
     input.files = files.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
-    const canvas = $(".canvas");
-    canvas?.classList.add("sent");
-    setTimeout(() => canvas?.classList.remove("sent"), 8000); // a file that Gradio itself refuses brings no new page
+    $(".canvas")?.classList.add("sent"); // the next page from the server takes it away
   }
 
-  const picture_in = (list) => [...(list ?? [])].find((file) => file.type.startsWith("image/") || /\.(hei[cf]|tiff?)$/i.test(file.name));
-
   document.addEventListener("paste", (event) => {
-    const file = picture_in(event.clipboardData?.files);
-    if (file) give(file);
+    if (event.clipboardData?.files.length && !event.target.matches("textarea")) give(event.clipboardData.files);
   });
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -216,13 +219,13 @@
   document.addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dragging");
-    if (event.dataTransfer?.files.length) give(picture_in(event.dataTransfer.files) ?? event.dataTransfer.files[0]);
+    give(event.dataTransfer?.files);
   });
 
   const local_actions = {
     upload: () => {
-      const input = create('<input type="file" accept="image/*,.heic,.heif,.tif,.tiff">');
-      input.addEventListener("change", () => give(input.files[0]));
+      const input = create('<input type="file" accept="image/*,.heic,.heif,.tif,.tiff,.avif" multiple>');
+      input.addEventListener("change", () => give(input.files));
       input.click();
     },
     camera: (button) => open_camera(button.dataset),
@@ -268,7 +271,7 @@
       [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
       canvas.getContext("2d").drawImage(video, 0, 0);
       canvas.toBlob((blob) => {
-        give(new File([blob], "camera.png", { type: "image/png" }));
+        give([new File([blob], "camera.png", { type: "image/png" })]);
         dialog.close();
       });
     });
@@ -288,8 +291,10 @@
 
   const CHEVRONS = '<svg viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"><path d="m9 7-5 5 5 5M15 7l5 5-5 5"/></svg>';
 
+  const TILE = 512; // as in identigen/ui/media.py
+
   class BeforeAfter extends HTMLElement {
-    static observedAttributes = ["before", "after", "text-before", "text-after", "text-slider", "text-zoom"];
+    static observedAttributes = ["before", "after", "before-pixels", "after-pixels", "text-before", "text-after", "text-slider", "text-zoom"];
 
     connectedCallback() {
       if (this.shadowRoot) return;
@@ -302,6 +307,8 @@
           .zoomed .frame { touch-action: pan-x pan-y; cursor: grab; }
           img { position: absolute; inset: 0; width: 100%; height: 100%; display: block; -webkit-user-drag: none; }
           .before { clip-path: inset(0 calc(100% - var(--cut)) 0 0); }
+          .tiles { position: absolute; inset: 0; }
+          .tiles img { inset: auto; image-rendering: pixelated; }
           .line { position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px; margin-left: -1px; background: #fff; box-shadow: 0 0 0 1px rgb(0 0 0 / .28); pointer-events: none; }
           .grip { position: absolute; top: 50%; left: 50%; width: 46px; height: 46px; margin: -23px; border-radius: 50%; background: #fff; color: #10231f;
                   display: grid; place-items: center; box-shadow: 0 2px 14px rgb(0 0 0 / .35); }
@@ -314,7 +321,7 @@
           button[aria-pressed=true] { background: #fff; color: #10231f; }
           button:focus-visible { outline: 3px solid #ffb838; outline-offset: 2px; }
         </style>
-        <div class="view"><div class="frame"><img class="after-image" alt="" draggable="false"><img class="before" alt="" draggable="false">
+        <div class="view"><div class="frame"><img class="after-image" alt="" draggable="false"><div class="tiles"></div><img class="before" alt="" draggable="false"><div class="tiles before"></div>
           <input type="range" min="0" max="100" step="1" value="50">
           <div class="line"><div class="grip">${CHEVRONS}</div></div></div></div>
           <span class="left"></span><span class="right"></span><button type="button" aria-pressed="false">200 %</button>`;
@@ -346,12 +353,13 @@
         if (image.getAttribute("src") !== words(name)) image.src = words(name);
         image.alt = words(`text-${name}`);
       };
-      set(".before", "before");
+      set("img.before", "before");
       set(".after-image", "after");
       $(".left", this.shadowRoot).textContent = words("text-before");
       $(".right", this.shadowRoot).textContent = words("text-after");
       $("button", this.shadowRoot).setAttribute("aria-label", words("text-zoom"));
       this.range.setAttribute("aria-label", words("text-slider"));
+      if (this.view.classList.contains("zoomed")) this.lay_tiles(...this.pixels());
     }
 
     /* A new result is wiped in from the right, so that it is plain what the line does. */
@@ -395,13 +403,39 @@
     zoom() {
       const zoomed = this.view.classList.toggle("zoomed");
       $("button", this.shadowRoot).setAttribute("aria-pressed", zoomed);
-      const picture = $(".after-image", this.shadowRoot);
-      this.frame.style.width = zoomed ? `${2 * picture.naturalWidth}px` : "";
-      this.frame.style.height = zoomed ? `${2 * picture.naturalHeight}px` : "";
+      const [width, height] = this.pixels();
+      this.frame.style.width = zoomed ? `${2 * width}px` : "";
+      this.frame.style.height = zoomed ? `${2 * height}px` : "";
+      this.lay_tiles(zoomed ? width : 0, zoomed ? height : 0);
       if (!zoomed) return;
       const [x, y] = (this.getAttribute("focus") ?? "0.5 0.5").split(" ").map(Number);
       this.view.scrollTo(x * this.view.scrollWidth - this.view.clientWidth / 2, y * this.view.scrollHeight - this.view.clientHeight / 2);
       this.cut(100 * (x - 0.12));
+    }
+
+    pixels() {
+      return this.getAttribute("size").split(" ").map(Number);
+    }
+
+    /* At 200 % the photo's own pixels lie over the preview, in tiles that are fetched when they come into sight. */
+    lay_tiles(width, height) {
+      this.watcher?.disconnect();
+      this.watcher = new IntersectionObserver((seen) => {
+        for (const { isIntersecting, target } of seen) if (isIntersecting) target.src = target.dataset.src;
+      }, { root: this.view, rootMargin: "200px" });
+      for (const [index, name] of ["after-pixels", "before-pixels"].entries()) {
+        const layer = this.shadowRoot.querySelectorAll(".tiles")[index];
+        const [path, version] = this.getAttribute(name).split("?");
+        layer.replaceChildren();
+        for (let top = 0; top < height; top += TILE)
+          for (let left = 0; left < width; left += TILE) {
+            const tile = create(`<img alt="" draggable="false" data-src="${path}_${left / TILE}_${top / TILE}.png?${version}">`);
+            const [w, h] = [Math.min(TILE, width - left), Math.min(TILE, height - top)];
+            tile.style.cssText = `left: ${2 * left}px; top: ${2 * top}px; width: ${2 * w}px; height: ${2 * h}px`;
+            layer.append(tile);
+            this.watcher.observe(tile);
+          }
+      }
     }
 
     cut(percent) {

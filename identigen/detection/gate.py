@@ -29,7 +29,7 @@ def judge(face: Face | None) -> tuple[Quality, Operation, str]:
 _REASONS = {
     "small-face": "The face is only {} pixels wide, too small for a new one, so it is covered.",
     "low-score": "The detector is only {} % sure that this is a face, so it is covered and gets no new one.",
-    "no-landmarks": "Eyes, nose and mouth could not be located{}, so the face is covered.",
+    "no-landmarks": "Eyes, nose and mouth could not be located, so the face is covered.",
     "profile": "The head is turned {} degrees away, too far for a new face, so it is covered.",
 }
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import gradio as gr
 from identigen.models import asset
 from identigen.pipeline import Pipeline
 from identigen.settings import Settings
-from identigen.ui import media
+from identigen.ui import media, programs
 from identigen.ui.events import Desk
 from identigen.ui.icons import logo
 from identigen.ui.text import say
@@ -48,7 +49,8 @@ def build_page(pipeline: Pipeline) -> gr.Blocks:
         comparing = _region("compare-region")
         footer = _region("footer-region")
         with gr.Row(elem_id="photo-input"):  # not shown: our own buttons, paste and drop hand their file to it
-            upload = gr.UploadButton("Photo", file_types=PHOTO_TYPES)
+            # Any kind of file is let through: our own sentence says what is wrong with one that is no photo.
+            upload = gr.UploadButton("Photo", file_count="multiple")
         regions = [header, stage, people, dock, comparing, footer]
         for region in regions:
             # Small actions do not wait behind somebody's photo in the queue.
@@ -60,7 +62,7 @@ def build_page(pipeline: Pipeline) -> gr.Blocks:
         upload.upload(desk.upload, upload, regions, **_ENGINE, **_QUIET)
         page.load(desk.arrive, None, regions, **_QUIET)
         page.unload(desk.leave)
-        _for_programs(desk)
+        _for_programs(pipeline)
     page.desk = desk
     return page.queue(max_size=QUEUE, default_concurrency_limit=4)
 
@@ -79,7 +81,7 @@ def launch_options(page: gr.Blocks) -> dict[str, Any]:
         "footer_links": [],
         "ssr_mode": False,
         "allowed_paths": [],
-        "max_file_size": int(settings.max_megabytes * 1024 * 1024),
+        "max_file_size": int(settings.max_megabytes * 1e6),
         "run_history": False,
         "enable_monitoring": False,
         "show_error": False,
@@ -102,7 +104,7 @@ def _region(name: str) -> gr.HTML:
     return gr.HTML("", elem_id=name, js_on_load=_BIND, apply_default_css=False)
 
 
-def _for_programs(desk: Desk) -> None:
+def _for_programs(pipeline: Pipeline) -> None:
     """The two public endpoints; their fields are not shown."""
     with gr.Row(visible=False):
         photo = gr.File(label="photo", file_types=PHOTO_TYPES)
@@ -111,9 +113,10 @@ def _for_programs(desk: Desk) -> None:
         seed = gr.Number(0, precision=0, minimum=0, label="seed")
         found, report = gr.JSON(label="people"), gr.JSON(label="report")
         picture = gr.File(label="picture")
-        gr.Button("detect").click(desk.detect_for_programs, [photo], [found], api_name="detect", **_ENGINE)
+        detect, anonymize = partial(programs.detect, pipeline), partial(programs.anonymize, pipeline)
+        gr.Button("detect").click(detect, [photo], [found], api_name="detect", **_ENGINE)
         gr.Button("anonymize").click(
-            desk.anonymize_for_programs,
+            anonymize,
             [photo, operation, subjects, seed],
             [picture, report],
             api_name="anonymize",

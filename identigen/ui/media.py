@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from identigen.models import package_file
 from identigen.photo import encode, open_photo, preview
 from identigen.pipeline import assemble
 from identigen.types import Photo, Pixels, Result
-from identigen.ui.compare import METHODS, Comparison, to_csv, to_html
+from identigen.ui.compare import Comparison, method_of
+from identigen.ui.exports import to_csv, to_html
 from identigen.ui.overlay import crop_at, face_crop, portrait_box
 from identigen.ui.session import Session, region_of
 from identigen.ui.text import Language
@@ -30,6 +31,7 @@ from identigen.verification import examined
 PREVIEW_SIDE = 1600
 THUMBNAIL_SIDE = 240
 COMPARED_SIDE = 1100
+TILE = 512  # `assets/ui/page.js` knows it too
 _EXAMPLES = {
     "astronaut": ("skimage", "data/astronaut.png"),
     "bus": ("ultralytics", "assets/bus.jpg"),
@@ -60,24 +62,27 @@ def routes(visitors: Visitors) -> list[Route]:
         return _answer(f"{name}.jpg", lambda: example_thumbnail(name)) if name in _EXAMPLES else _nothing()
 
     def own(request: Request) -> Response:
-        visitor = visitors.with_token(request.path_params["token"])
+        visitor, place = visitors.with_token(request.path_params["token"]), request.path_params["place"]
         name = request.path_params["name"]
-        session = visitor.session if visitor else None
-        if visitor is None or session is None:
+        if visitor is None or place >= len(visitor.album):
             return _nothing()
-        if visitor.comparison is not None and name.startswith(("trial-", "comparison.")):
+        if name.startswith(("original-", "trial-", "comparison.")):
             comparison, language = visitor.comparison, visitor.language
             return _answer(name, lambda: draw_comparison(comparison, name, language))
+        if name == "album.zip":
+            album = visitor.album
+            return _answer(name, lambda: album_archive(album))
+        session = visitor.album[place]
         return _answer(name, lambda: draw(session, name))
 
-    return [Route("/media/example/{name}.jpg", example), Route("/media/{token}/{name}", own)]
+    return [Route("/media/example/{name}.jpg", example), Route("/media/{token}/{place:int}/{name}", own)]
 
 
 def draw(session: Session, name: str) -> bytes:
     """Encode what `name` stands for; raise `KeyError` for a name that means nothing now."""
-    what, _, number = name.partition(".")[0].partition("-")
-    if what in _NUMBERED and number:
-        return _NUMBERED[what](session, int(number))
+    what, _, numbers = name.partition(".")[0].partition("_")
+    if what in _NUMBERED and numbers:
+        return _NUMBERED[what](session, *map(int, numbers.split("_")))
     return _DRAWN[name](session)
 
 
@@ -87,10 +92,25 @@ def draw_comparison(comparison: Comparison, name: str, language: Language) -> by
         return to_html(comparison, language).encode()
     if name == "comparison.csv":
         return to_csv(comparison).encode("utf-8-sig")  # so that spreadsheets know the letters
-    trial = comparison.trial(METHODS[int(name.removeprefix("trial-").removesuffix(".jpg"))])
+    what, place, *key = name.removesuffix(".jpg").split("-", 2)
+    compared = comparison.photos[int(place)]
+    if what == "original":
+        return compared.original
+    trial = compared.trial(method_of(key[0]))
     if trial is None:
         raise KeyError(name)
     return trial.preview
+
+
+def album_archive(album: Sequence[Session]) -> bytes:
+    """A ZIP of every result with its report; photos are numbered, because names of files name people."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as files:
+        for number, session in enumerate(album, start=1):
+            if session.result is not None:
+                files.writestr(f"photo-{number}.png", encode(session.result.photo.pixels, "png"))
+                files.writestr(f"photo-{number}.json", _report(session))
+    return archive.getvalue()
 
 
 def small(pixels: Pixels) -> bytes:
@@ -109,8 +129,17 @@ def example_thumbnail(name: str) -> bytes:
     return encode(preview(example_photo(name).pixels, THUMBNAIL_SIDE), "jpeg", 85)
 
 
-def _preview(photo: Photo) -> bytes:
-    return encode(preview(photo.pixels, PREVIEW_SIDE), "jpeg", 90)
+def _preview(photo: Photo, side: int = PREVIEW_SIDE) -> bytes:
+    return encode(preview(photo.pixels, side), "jpeg", 90)
+
+
+def _tile(photo: Photo, column: int, row: int) -> bytes:
+    """A square of the photo's own pixels, none of them scaled or lost: what 200 % has to show."""
+    left, top = column * TILE, row * TILE
+    pixels = photo.pixels[top : top + TILE, left : left + TILE]
+    if column < 0 or row < 0 or not pixels.size:
+        raise KeyError("there is no such tile")
+    return encode(pixels, "png")
 
 
 def _result(session: Session) -> Result:
@@ -155,14 +184,17 @@ def _offered(session: Session, seed: int) -> bytes:
     raise KeyError("there is no such offer")
 
 
-_NUMBERED: dict[str, Callable[[Session, int], bytes]] = {
+_NUMBERED: dict[str, Callable[..., bytes]] = {
     "face": _face,
     "after": _new_face,
     "offer": _offered,
     "mask": lambda session, number: masks.to_png(region_of(session, number)),
+    "source-tile": lambda session, column, row: _tile(session.photo, column, row),
+    "result-tile": lambda session, column, row: _tile(_result(session).photo, column, row),
 }
 _DRAWN: dict[str, Callable[[Session], bytes]] = {
     "photo.jpg": lambda session: _preview(session.photo),
+    "thumb.jpg": lambda session: _preview(session.photo, THUMBNAIL_SIDE),
     "result.jpg": lambda session: _preview(_result(session).photo),
     "identigen.png": lambda session: encode(_result(session).photo.pixels, "png"),
     "identigen.jpg": lambda session: encode(_result(session).photo.pixels, "jpeg"),
@@ -175,15 +207,10 @@ _DRAWN: dict[str, Callable[[Session], bytes]] = {
 def _answer(name: str, make: Callable[[], bytes]) -> Response:
     try:
         data = make()
-    except (
-        KeyError,
-        ValueError,
-        IndexError,
-        IdentiGenError,
-    ):  # what is named does not exist (any more)
+    except (KeyError, ValueError, IndexError, TypeError, IdentiGenError):  # what is named does not exist (any more)
         return _nothing()
     ending = Path(name).suffix
-    headers = _HEADERS if ending == ".jpg" else {**_HEADERS, "Content-Disposition": "attachment"}
+    headers = _HEADERS if ending == ".jpg" or "-tile_" in name else {**_HEADERS, "Content-Disposition": "attachment"}
     return Response(data, media_type=_KINDS.get(ending, "application/octet-stream"), headers=headers)
 
 

@@ -85,6 +85,8 @@ class Session:
     drawn: tuple[tuple[Edit, Outcome], ...] = ()
     """What was drawn lately, so that going back to it costs nothing."""
     offers: tuple[Offer, ...] = ()
+    searched: bool = True
+    """Whether anybody has looked for people yet."""
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -99,6 +101,11 @@ class Session:
     def targets(self) -> tuple[int, ...]:
         """Numbers of the people who will be changed: the chosen ones, or everybody when nobody was chosen."""
         return self.chosen or tuple(s.id for s in self.subjects)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the result shows what is asked for now."""
+        return self.result is not None and not self.stale
 
     @property
     def stale(self) -> bool:
@@ -120,9 +127,9 @@ class Session:
         return self.choice(number).operation or self.subject(number).default_operation
 
 
-def begin(photo: Photo, subjects: tuple[Subject, ...]) -> Session:
-    """Start with nobody chosen."""
-    return Session(photo, Moment(subjects))
+def begin(photo: Photo, subjects: tuple[Subject, ...] | None = None) -> Session:
+    """Start with nobody chosen; without subjects, people are still to be looked for."""
+    return Session(photo, Moment(subjects or ()), searched=subjects is not None)
 
 
 def toggle(session: Session, number: int) -> Session:
@@ -254,6 +261,13 @@ def edit_of(session: Session, number: int, seed: int | None = None) -> Edit:
         attributes=choice.attributes,
         mask=choice.mask,
     )
+
+
+def state_of(session: Session, number: int) -> str:
+    """Chosen; meant because nobody was chosen; or left alone because others were."""
+    if session.choice(number).chosen:
+        return "chosen"
+    return "kept" if session.chosen else "meant"
 
 
 def _drawn(session: Session, pairs: Collection[tuple[Edit, Outcome]]) -> Session:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from identigen.errors import IdentiGenError
-from identigen.types import Mask, Operation
-from identigen.ui.compare import FIRST_CHOICE, Comparison
+from identigen.types import Mask, Photo
+from identigen.ui.compare import FIRST_CHOICE, Comparison, Method
 from identigen.ui.overlay import Outline
 from identigen.ui.session import Session
 from identigen.ui.text import Language
@@ -30,48 +30,87 @@ class Forgotten(IdentiGenError):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How far the work is: what each person waits for, and since when."""
+    """How far the work is: what each person waits for, and in which photo the work is now."""
 
     total: int
     done: int = 0
+    photo: Photo | None = None
     current: int | None = None
     waiting: tuple[int, ...] = ()
+    """Numbers of the people of `photo` who are not finished."""
     estimate: float = 0.0
+    """Seconds that are left."""
 
 
 @dataclass(eq=False, slots=True)
 class Visitor:
-    """One visitor: a frozen session, exchanged under `lock`, and what the page shows of it now."""
+    """One visitor: frozen sessions, exchanged under `lock`, and what the page shows of them now."""
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     language: Language = "en"
-    session: Session | None = None
+    kiosk: bool = False
+    preparing: bool = False
+    """Whether the example that everybody finds at first is still being made."""
+    album: tuple[Session, ...] = ()
+    """The photos that were opened together."""
+    place: int = 0
+    """Which of them is in view."""
     view: str = "choose"
     opened: int | None = None
     """The person whose details are unfolded."""
     notice: str = ""
+    """What the visitor has to be told, in English: the views translate it."""
     running: Running | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     page: str = "work"
-    methods: frozenset[Operation] = FIRST_CHOICE
-    comparison: Comparison | None = None
+    methods: frozenset[Method] = FIRST_CHOICE
+    comparison: Comparison = field(default_factory=Comparison)
     outlines: dict[int, Traced] = field(default_factory=dict)
     photo_version: int = 0
     result_version: int = 0
     seen: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    @property
+    def session(self) -> Session | None:
+        """The session of the photo in view."""
+        return self.album[self.place] if self.album else None
+
     def require(self) -> Session:
-        """The session; raise `Forgotten` where there is none."""
+        """The session of the photo in view; raise `Forgotten` where there is none."""
         if self.session is None:
             raise Forgotten("There is no photo here any more; open one.")
         return self.session
 
-    def update(self, step: Callable[[Session], Session]) -> Session:
-        """Exchange the session for what `step` makes of it."""
+    def open(self, *sessions: Session) -> None:
+        """Put other photos in the place of those that were here, and show the first one."""
         with self.lock:
-            self.session = step(self.require())
-            return self.session
+            self.album, self.opened, self.outlines, self.comparison = sessions, None, {}, Comparison()
+            self.photo_version += 1
+            self.show(0)
+
+    def show(self, place: int) -> None:
+        """Bring one photo of the album into view, its result first where it has one."""
+        with self.lock:
+            self.place, self.opened, self.outlines = place, None, {}
+            has_result = self.session is not None and self.session.result is not None
+            self.view = "result" if has_result else "choose"
+
+    def session_of(self, photo: Photo) -> Session | None:
+        """The session of a photo, wherever the visitor looks now; None when it is no longer here."""
+        return next((session for session in self.album if session.photo is photo), None)
+
+    def update(self, step: Callable[[Session], Session]) -> Session:
+        """Exchange the session in view for what `step` makes of it."""
+        with self.lock:
+            self.update_of(self.require().photo, step)
+            return self.require()
+
+    def update_of(self, photo: Photo, step: Callable[[Session], Session]) -> bool:
+        """Exchange the session of a photo; return False when the visitor has left that photo behind."""
+        with self.lock:
+            self.album = tuple(step(s) if s.photo is photo else s for s in self.album)
+            return self.session_of(photo) is not None
 
 
 class Visitors:
@@ -119,4 +158,4 @@ class Visitors:
         visitor = self._by_page.pop(page, None)
         if visitor is not None:
             visitor.stop.set()
-            visitor.session, visitor.comparison, visitor.outlines = None, None, {}
+            visitor.open()

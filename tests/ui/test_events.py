@@ -80,7 +80,7 @@ def request_() -> SimpleNamespace:
 def visitor(desk, request_):
     visitor = desk.visitor(request_)
     photo = Photo(np.full((*SIZE, 3), 200, np.uint8))
-    visitor.session = session.begin(photo, (someone(1), someone(2)))
+    visitor.open(session.begin(photo, (someone(1), someone(2))))
     return visitor
 
 
@@ -145,15 +145,16 @@ def test_methods_are_compared_rated_and_noted(desk, request_, visitor):
     for name in ("remove", "pixelate"):
         act(desk, request_, do="method", value=name)
     pages = list(desk.compare(request_))
-    assert [trial.operation.value for trial in visitor.comparison.trials] == ["face", "layered"]
-    assert [trial.figures.people for trial in visitor.comparison.trials] == [1, 1]
+    trials = visitor.comparison.photos[0].trials
+    assert [trial.method.key for trial in trials] == ["face", "layered"]
+    assert [trial.figures.people for trial in trials] == [1, 1]
     assert "1 of 2 done" in pages[1][4]
-    page = act(desk, request_, do="rate", operation="face", value="4")[4]
+    page = act(desk, request_, do="rate", place="0", method="face", value="4")[4]
     assert page.count("lit-star") == 4
-    act(desk, request_, do="note", operation="face", value="<b>fine</b>")
+    act(desk, request_, do="note", place="0", method="face", value="<b>fine</b>")
     assert "&lt;b&gt;fine" in act(desk, request_, do="page", value="compare")[4]
     before = visitor.comparison
-    assert 'role="alert"' in act(desk, request_, do="rate", operation="blur", value="4")[4]
+    assert 'role="alert"' in act(desk, request_, do="rate", place="0", method="blur", value="4")[4]
     assert visitor.comparison is before
 
 
@@ -278,7 +279,7 @@ def test_one_run_at_a_time(desk, request_, visitor):
 def test_a_result_of_the_photo_before_is_dropped(desk, request_, visitor):
     run = desk.run(EVENT, request_)
     next(run)
-    visitor.session = session.begin(Photo(np.zeros((*SIZE, 3), np.uint8)), ())
+    visitor.open(session.begin(Photo(np.zeros((*SIZE, 3), np.uint8)), ()))
     list(run)
     assert visitor.session.result is None
     assert visitor.view == "choose"
@@ -287,7 +288,7 @@ def test_a_result_of_the_photo_before_is_dropped(desk, request_, visitor):
 def test_an_unreadable_upload_leaves_everything_as_it_was(desk, request_, visitor, tmp_path):
     before, file = visitor.session, tmp_path / "a.jpg"
     file.write_text("this is no picture")
-    page = list(desk.upload(str(file), request_))[-1]
+    page = list(desk.upload([str(file)], request_))[-1]
     assert "not a photo" in page[1]
     assert visitor.session is before
     assert not file.exists()
@@ -296,16 +297,16 @@ def test_an_unreadable_upload_leaves_everything_as_it_was(desk, request_, visito
 def test_an_upload_is_shown_searched_and_deleted(desk, request_, tmp_path):
     file = tmp_path / "a.png"
     file.write_bytes(encode(np.full((*SIZE, 3), 10, np.uint8), "png"))
-    first, last = desk.upload(str(file), request_)
+    first, last = desk.upload([str(file)], request_)
     assert "Looking for people" in first[1]
     assert "2 people" in last[2]
     assert not file.exists()
 
 
 def test_estimates_learn_from_what_was_measured(desk, request_, visitor):
-    before = desk.house.seconds[Operation.FACE]
+    before = desk.pace.seconds[Operation.FACE]
     list(desk.run(EVENT, request_))
-    assert desk.house.seconds[Operation.FACE] < before
+    assert desk.pace.seconds[Operation.FACE] < before
 
 
 def test_the_language_is_the_browsers_unless_the_address_says_so(desk, request_):

@@ -1,6 +1,5 @@
 import re
 from dataclasses import replace
-from functools import partial
 from html.parser import HTMLParser
 
 import cv2
@@ -12,8 +11,11 @@ from identigen.pipeline import Availability
 from identigen.report import Report
 from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Subject
 from identigen.ui import session, views
+from identigen.ui.house import House
 from identigen.ui.icons import qr_code
-from identigen.ui.text import LANGUAGES, say
+from identigen.ui.text import LANGUAGES
+from identigen.ui.views.dock import summary
+from identigen.ui.views.markup import Words
 from identigen.ui.visitors import Running, Visitor
 
 SIZE = (60, 90)
@@ -39,10 +41,10 @@ class Parts(HTMLParser):
         return [a for t, a in self.tags if t == tag and all(a.get(k.replace("_", "-")) == v for k, v in wanted.items())]
 
 
-def house() -> views.House:
+def house() -> House:
     operations = {operation: Availability("embedded") for operation in Operation}
     operations[Operation.BODY] = Availability(None, f"needs the diffusion engine {EVIL}")
-    return views.House(operations, dict.fromkeys(Operation, 1.0))
+    return House(operations, dict.fromkeys(Operation, 1.0))
 
 
 def someone(number: int, reason: str = "") -> Subject:
@@ -56,7 +58,7 @@ def someone(number: int, reason: str = "") -> Subject:
 def visitor() -> Visitor:
     photo = Photo(np.zeros((*SIZE, 3), np.uint8), EVIL)
     state = session.begin(photo, (someone(1), someone(2, f"too small {EVIL}"), someone(3)))
-    return Visitor(session=state)
+    return visitor_of(state)
 
 
 def with_result(visitor: Visitor, **changes: object) -> Visitor:
@@ -73,9 +75,14 @@ def with_result(visitor: Visitor, **changes: object) -> Visitor:
         for s in state.subjects
     )  # fmt: skip
     report = Report("embedded", 2.0, outcomes, True, (), warnings=(f"careful {EVIL}",))
-    visitor.session = session.finish(
-        state, Result(state.photo, state.subjects, outcomes, report), session.plan(state).edits
-    )
+    result = Result(state.photo, state.subjects, outcomes, report)
+    visitor.update(lambda now: session.finish(now, result, session.plan(now).edits))
+    return visitor
+
+
+def visitor_of(*sessions: session.Session) -> Visitor:
+    visitor = Visitor()
+    visitor.open(*sessions)
     return visitor
 
 
@@ -93,14 +100,14 @@ def whole_page(visitor: Visitor) -> str:
 def test_nothing_foreign_becomes_markup(visitor, language, state):
     visitor.language, visitor.notice = language, f"bad {EVIL}"
     if state == "empty":
-        visitor.session = None
+        visitor.open()
     if state in ("result", "open"):
         with_result(visitor, reason=EVIL, applied=Operation.SOLID)
         visitor.view, visitor.opened = "result", 2
     if state == "looking":
-        visitor.view = "looking"
+        visitor.open(session.begin(visitor.require().photo))
     if state == "running":
-        visitor.running = Running(3, 1, 2, waiting=(2, 3), estimate=2.0)
+        visitor.running = Running(3, 1, visitor.require().photo, 2, (2, 3), estimate=2.0)
     page = whole_page(visitor)
     assert EVIL not in page
     assert Parts(page).all("img", src="x") == []
@@ -119,7 +126,7 @@ def test_every_button_says_what_it_does(visitor):
 
 
 def test_chosen_people_are_told_from_the_others(visitor):
-    visitor.session = session.toggle(visitor.require(), 2)
+    visitor.update(lambda now: session.toggle(now, 2))
     parts = Parts(whole_page(visitor))
     assert [b["aria-pressed"] for b in parts.all("button", data_do="toggle")] == ["false", "true", "false"]
     assert [p["class"] for p in parts.all("path") if "data-id" in p] == ["kept", "chosen", "kept"]
@@ -135,7 +142,7 @@ def test_what_cannot_be_done_is_shown_disabled_with_its_reason(visitor):
 
 def test_the_button_says_how_many_will_be_changed(visitor):
     assert "Anonymise everybody" in views.dock(visitor, house())
-    visitor.session = session.choose(visitor.require(), {1, 2})
+    visitor.update(lambda now: session.choose(now, {1, 2}))
     text = views.dock(visitor, house())
     assert "Anonymise 2 people" in text
     assert "1 × New face, 1 × Layered cover · about 2 s" in text
@@ -154,12 +161,12 @@ def test_downloads_come_with_the_result_and_go_when_it_is_stale(visitor):
     links = Parts(views.dock(visitor, house())).all("a")
     assert [link["download"].split(".")[1] for link in links] == ["png", "jpg", "webp", "json", "zip"]
     assert all(visitor.token in link["href"] for link in links)
-    visitor.session = session.set_seed(visitor.session, 1, 7)
+    visitor.update(lambda now: session.set_seed(now, 1, 7))
     assert "Apply the changes" in views.dock(visitor, house())
 
 
 def test_progress_counts_and_estimates(visitor):
-    visitor.running = Running(3, 1, 2, waiting=(2, 3), estimate=2.0)
+    visitor.running = Running(3, 1, visitor.require().photo, 2, (2, 3), estimate=2.0)
     assert "1 of 3 done · about 2 s left" in views.dock(visitor, house())
     cards = views.people(visitor, house())
     assert cards.count("being drawn") == 1
@@ -168,24 +175,58 @@ def test_progress_counts_and_estimates(visitor):
 
 def test_outlines_are_traced_only_where_something_changed(visitor):
     first = views.outlines_of(visitor.require(), {})
-    visitor.session = session.grow_mask(visitor.require(), 1, 2)
+    visitor.update(lambda now: session.grow_mask(now, 1, 2))
     second = views.outlines_of(visitor.require(), first)
     assert second[2] is first[2]
     assert second[1] is not first[1]
 
 
+def test_why_something_cannot_be_done_is_seen_without_a_mouse(visitor):
+    page = views.people(visitor, house())
+    told = page[page.index('class="missing"') :]
+    assert "New body" in told
+    assert "needs the diffusion engine" in told
+
+
+def test_an_album_is_done_at_once_or_photo_by_photo(visitor):
+    first = visitor.require()
+    second = session.begin(Photo(np.ones((*SIZE, 3), np.uint8)), (someone(1),))
+    visitor.open(first, second)
+    dock = Parts(views.dock(visitor, house()))
+    assert [button["data-run"] for button in dock.all("button", type="button")] == ["all", None]
+    assert "Anonymise all 2 photos" in dock.words
+    assert "3 × New face, 1 × Layered cover" in dock.words
+    places = Parts(whole_page(visitor)).all("button", data_do="show")
+    assert [button["aria-current"] for button in places] == ["true", "false"]
+    with_result(visitor)
+    dock = Parts(views.dock(visitor, house()))
+    assert "Do the other photo too" in dock.words
+    assert "done" in Parts(whole_page(visitor)).all("button", data_do="show")[0]["aria-label"]
+    visitor.show(1)
+    with_result(visitor)
+    assert Parts(views.dock(visitor, house())).all("a", download="identigen-photos.zip")
+
+
+def test_sentences_of_other_rooms_speak_the_visitors_language(visitor):
+    visitor.language = "de"
+    reason = "No face is visible, so the head is covered."
+    small = replace(someone(1), default_operation=Operation.LAYERED, reason=reason)
+    visitor.open(session.begin(visitor.require().photo, (small,)))
+    assert "Kein Gesicht ist zu sehen" in views.people(visitor, house())
+
+
 def test_the_summary_leaves_out_who_is_finished(visitor):
     again = session.set_seed(with_result(visitor).require(), 3, 9)
-    text = views.summary(again, house(), partial(say, "en"))
+    text = summary([again], house(), Words("en"))
     assert text == "1 × New face · about 1 s"
 
 
 def test_a_kiosk_shows_the_way_for_phones(visitor):
-    here = replace(house(), kiosk=True, phone_address="http://192.168.7.5:7860/")
-    page = views.header(visitor, here)
+    assert "data-kiosk" not in views.header(visitor, house())
+    visitor.kiosk = True
+    page = views.header(visitor, replace(house(), phone_address="http://192.168.7.5:7860/"))
     assert "data-kiosk" in page
     assert "http://192.168.7.5:7860/" in page
-    assert "data-kiosk" not in views.header(visitor, house())
 
 
 def test_the_qr_code_says_the_address():

@@ -1,0 +1,94 @@
+"""Sentences that other rooms make, in the page's other languages.
+
+The rooms below the page speak English and know nothing of languages. Their sentences are looked up here by what stays
+the same in them: `{}` stands for what does not, in the same order in both languages. A sentence that is not found stays
+English; `tests/ui/test_sentences.py` reads the rooms and tells which ones are missing.
+"""
+# ruff: noqa: E501  - a sentence is easier to read and to translate on one line
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from identigen.ui.text import TEXTS, Language
+
+_GERMAN = {
+    # the gate
+    "No face is visible, so the head is covered.": "Kein Gesicht ist zu sehen, deshalb wird der Kopf verdeckt.",
+    "The face is seen well enough for a new one.": "Das Gesicht ist gut genug zu sehen für ein neues.",
+    "The face is only {} pixels wide, too small for a new one, so it is covered.": "Das Gesicht ist nur {} Pixel breit, zu klein für ein neues, und wird deshalb verdeckt.",
+    "The detector is only {} % sure that this is a face, so it is covered and gets no new one.": "Der Erkenner ist sich nur zu {} % sicher, dass dies ein Gesicht ist; deshalb wird es verdeckt und bekommt kein neues.",
+    "Eyes, nose and mouth could not be located, so the face is covered.": "Augen, Nase und Mund waren nicht zu finden, deshalb wird das Gesicht verdeckt.",
+    "The head is turned {} degrees away, too far for a new face, so it is covered.": "Der Kopf ist um {} Grad abgewandt, zu weit für ein neues Gesicht, und wird deshalb verdeckt.",
+    # how it came out
+    "Nobody was recognised in this box, so all of it is covered.": "In diesem Rahmen wurde niemand erkannt, deshalb wird er ganz verdeckt.",
+    "No face can be seen, so the head is covered instead.": "Kein Gesicht ist zu sehen, stattdessen wird der Kopf verdeckt.",
+    "The face cannot be read well enough for a new one; covered instead.": "Das Gesicht ist für ein neues nicht gut genug zu lesen; stattdessen verdeckt.",
+    "None of {} new identities by the {} engine was far enough from the person.": "Von {} neuen Identitäten des Verfahrens „{}“ war keine weit genug von der Person entfernt.",
+    "The person is covered instead.": "Die Person wird stattdessen verdeckt.",
+    "There is no second opinion: {}": "Eine zweite Meinung gibt es nicht: {}",
+    "The {} engine could not draw this person: {}": "Das Verfahren „{}“ konnte diese Person nicht zeichnen: {}",
+    "Still recognisable under {}; covered more strongly.": "Unter „{}“ noch erkennbar; stärker verdeckt.",
+    "The detector still sees {} in the place that {} filled.": "Der Erkenner sieht noch immer {} an der Stelle, die „{}“ gefüllt hat.",
+    "It was filled by {} instead.": "Stattdessen wurde sie von „{}“ gefüllt.",
+    "{} could not predict the background: {}": "„{}“ konnte den Hintergrund nicht vorhersagen: {}",
+    "Person {}: {}": "Person {}: {}",
+    "Nobody was found in this photo.": "In diesem Foto wurde niemand gefunden.",
+    "Only the {} most visible people were looked at; others may be left as they are. See the settings.": "Nur die {} am besten sichtbaren Personen wurden betrachtet; andere bleiben vielleicht, wie sie sind. Siehe Einstellungen.",
+    "Plain pixelation leaks identity: recognisers still ranked the right person first for 22 to 36 % of pixelated faces, against 1 to 3 % with layered; prefer layered.": "Verpixeln verrät, wer es ist: Bei 22 bis 36 % der verpixelten Gesichter fanden Erkenner noch die richtige Person, mehrschichtig verdeckt bei 1 bis 3 %; besser mehrschichtig verdecken.",
+    # photos
+    "{} is damaged or was cut off; get the file again.": "{} ist beschädigt oder abgeschnitten; bitte die Datei neu besorgen.",
+    "{} is empty; give a JPEG, PNG, WebP, TIFF, HEIC or GIF picture.": "{} ist leer; bitte ein Bild als JPEG, PNG, WebP, TIFF, HEIC oder GIF geben.",
+    "{} is not a photo that can be read; give a JPEG, PNG, WebP, TIFF, HEIC or GIF picture.": "{} ist kein lesbares Foto; bitte ein Bild als JPEG, PNG, WebP, TIFF, HEIC oder GIF geben.",
+    "{} is an SVG drawing, not a photo; give a JPEG, PNG, WebP, TIFF, HEIC or GIF picture.": "{} ist eine SVG-Zeichnung, kein Foto; bitte ein Bild als JPEG, PNG, WebP, TIFF, HEIC oder GIF geben.",
+    "{} has more than {} megabytes; make it smaller.": "{} hat mehr als {} Megabyte; bitte verkleinern.",
+    "{} has more than {} megapixels; make it smaller.": "{} hat mehr als {} Megapixel; bitte verkleinern.",
+    "The file holds several pictures; only the first one is used.": "Die Datei enthält mehrere Bilder; nur das erste wird verwendet.",
+    "Transparent parts were laid on white.": "Durchsichtige Stellen wurden weiß unterlegt.",
+    "The colour profile does not fit the picture and was ignored.": "Das Farbprofil passt nicht zum Bild und wurde übergangen.",
+    # masks and choices
+    "the mask has {} pixels but the photo has {}; export it again at the photo's size.": "Die Maske hat {} Pixel, das Foto aber {}; bitte in der Größe des Fotos ausgeben.",
+    "the mask is not a picture that can be read; save it as a black and white PNG.": "Die Maske ist kein lesbares Bild; bitte als schwarz-weißes PNG speichern.",
+    "The mask is larger than any photo that can be opened here.": "Die Maske ist größer als jedes Foto, das hier geöffnet werden kann.",
+    "The mask is not a picture; load a black and white PNG.": "Die Maske ist kein Bild; bitte ein schwarz-weißes PNG laden.",
+    "The mask arrived damaged; try again.": "Die Maske kam beschädigt an; bitte noch einmal versuchen.",
+    "The painted mask arrived damaged; paint it again.": "Die gemalte Maske kam beschädigt an; bitte noch einmal malen.",
+    "Nobody in this photo has the number {}.": "Niemand in diesem Foto hat die Nummer {}.",
+    "There is no person {} in this photo.": "Person {} gibt es in diesem Foto nicht.",
+    "There is no person {} in this photo; it shows {}.": "Person {} gibt es in diesem Foto nicht; es zeigt {}.",
+    "Person {} is finished already; leave them out of one of the two.": "Person {} ist schon fertig; bitte an einer der beiden Stellen weglassen.",
+    "The box {} lies outside the photo of {} pixels.": "Der Rahmen {} liegt außerhalb des Fotos mit {} Pixeln.",
+    "A seed must lie between 0 and {}.": "Die Nummer einer Identität liegt zwischen 0 und {}.",
+    "A new face cannot be asked for {} {}.": "Ein neues Gesicht lässt sich mit {} {} nicht verlangen.",
+    "There is no photo here any more; open one.": "Hier ist kein Foto mehr; bitte eines öffnen.",
+}
+
+
+@lru_cache(maxsize=1024)
+def translate(language: Language, text: str) -> str:
+    """One or several sentences in another language; what is not known stays as it is."""
+    if language == "en":
+        return text
+    for pattern, other in _patterns(language):
+        found = pattern.fullmatch(text)
+        if found:
+            return other.format(*(translate(language, part) for part in found.groups()))
+    first, dot, rest = text.partition(". ")
+    return f"{translate(language, first + '.')} {translate(language, rest)}" if dot else text
+
+
+@cache
+def _patterns(language: Language) -> list[tuple[re.Pattern[str], str]]:
+    """Every sentence as a pattern; those with the fewest gaps first, because a gap takes anything."""
+    own = {TEXTS["en"][key]: text for key, text in TEXTS[language].items() if key.startswith(("error.", "stopped"))}
+    table = {"de": _GERMAN}[language] | {_numbered(english): _numbered(text) for english, text in own.items()}
+    return [(_pattern(english), table[english]) for english in sorted(table, key=lambda text: text.count("{}"))]
+
+
+def _numbered(text: str) -> str:
+    return re.sub(r"{\w+}", "{}", text)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile("(.+?)".join(map(re.escape, text.split("{}"))), re.DOTALL)
