@@ -25,9 +25,9 @@ from torch.nn import functional
 
 from identigen import masks
 from identigen.crop import Crop
-from identigen.errors import ModelError, ModelMissing
+from identigen.errors import ModelError
 from identigen.landmarks import BROWS, LEFT_EYE, OVAL, RIGHT_EYE
-from identigen.models import asset, borrow
+from identigen.models import HEAD, asset, borrow
 from identigen.types import Bools, Floats, Mask, Pixels, Window
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ DRAWN = 4
 STEPS = 8
 SHIFT = 2.0
 """More of the time is spent where there is much noise: neighbouring pixels tell the same (Hoogeboom et al. 2023)."""
+NEAREST = 0.05
+"""The velocity divides by the time that is left; below this it would only magnify errors."""
 LIGHT_SIGMA = 0.1
 """Of the blur that leaves only the light, in sides of the square: of a face three blobs are left."""
 KEYPOINTS = 4
@@ -49,13 +51,11 @@ FRAME = (4.0, 3.6)
 INNER = 0.85
 """The inner face is this share of the face below the brows: the rim, with ears and hairline, goes with the hair."""
 HAIR = ("hair_lightness", "hair_green_red", "hair_blue_yellow", "hair_area", "hair_length")
-PERSON = ("root_age", "femininity", "beard")
+PERSON = ("root_age", "femininity", "beard", "skin_tone")
 TRAITS = (*HAIR, *PERSON)
 CONDITIONS = DRAWN * PATCH**2 + PATCH**2 + KEYPOINTS + 3 + len(TRAITS) + 2
 IN_CHANNELS = DRAWN * PATCH**2 + CONDITIONS
 OUT_CHANNELS = DRAWN * PATCH**2
-FOLDER = "models/head"
-CONFIG = f"{FOLDER}/config.json"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,7 +64,7 @@ class Scene:
 
     `picture` `(n, 4, s, s)` in -1..1 and `mask` `(n, 1, s, s)` (1 = to be drawn; the picture counts outside only, but
     for the light of the face), `skin` `(n, 1, s, s)` (1 = light may be read here although it is masked), `keypoints`
-    `(n, 4, 2)` in sides of the square, `traits` `(n, 8)` whitened, `told` `(n, 2)` (1 = hair, person are asked for).
+    `(n, 4, 2)` in sides of the square, `traits` `(n, 9)` whitened, `told` `(n, 2)` (1 = hair, person are asked for).
     """
 
     picture: Tensor
@@ -105,7 +105,7 @@ class Scene:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Traits:
-    """Hair and apparent traits `(n, 8)` of the heads that the model was taught, and how they are whitened."""
+    """Hair and apparent traits `(n, 9)` of the heads that the model was taught, and how they are whitened."""
 
     rows: Floats
     mean: Floats
@@ -114,9 +114,9 @@ class Traits:
     def whiten(self, raw: Floats) -> Floats:
         return np.asarray((raw - self.mean) / self.scale, np.float32)
 
-    def nearest(self, raw: Floats, wanted: Bools, count: int) -> Floats:
-        """The `count` rows that are nearest to `raw` `(8,)` in the `wanted` `(8,)` traits, nearest first."""
-        apart = ((self.whiten(self.rows) - self.whiten(raw))[:, wanted] ** 2).sum(1)
+    def nearest(self, raw: Floats, weights: Floats, count: int) -> Floats:
+        """The `count` rows nearest to `raw` `(9,)`, nearest first; `weights` `(9,)` say how much each trait counts."""
+        apart = ((self.whiten(self.rows) - self.whiten(raw)) ** 2) @ weights
         return np.asarray(self.rows[np.argsort(apart, kind="stable")[:count]], np.float32)
 
 
@@ -139,10 +139,14 @@ def moment_of(share: Tensor) -> Tensor:
 
 
 def velocity(network: Any, x: Tensor, moment: Tensor, conditions: Tensor, mask: Tensor) -> Tensor:
-    """How `x` `(n, 4, s, s)` moves at `moment` `(n,)`; zero outside the mask."""
+    """How `x` `(n, 4, s, s)` moves at `moment` `(n,)`; zero outside the mask.
+
+    The network itself says where `x` is heading: heads are simple beside noise, so that fewer channels are enough for
+    them (Li and He 2025, "Back to Basics: Let Denoising Generative Models Denoise").
+    """
     told = torch.cat([functional.pixel_unshuffle(x * mask, PATCH), conditions], 1)
-    out = network(told, 1000 * moment, return_dict=False)[0]
-    return functional.pixel_shuffle(out, PATCH) * mask
+    heading = functional.pixel_shuffle(network(told, 1000 * moment, return_dict=False)[0].float(), PATCH)
+    return mask * (heading - x) / (1 - moment).clamp_min(NEAREST)[:, None, None, None]
 
 
 @torch.inference_mode()
@@ -211,35 +215,31 @@ def inner_face(points: Floats, photo_size: tuple[int, int]) -> Mask:
 
 
 def hair_traits(pixels: Pixels, hair: Bools, face: Bools, points: Floats) -> Floats:
-    """`HAIR` of a square picture: median Lab colour, area in areas of the face, share of what lies beside the jaw.
+    """`HAIR` of a square picture: median Lab colour, and how much there is above the mouth and below, in faces.
 
     `hair` is the head without the face (ears, hat and neck included), `face` the oval. What looks like the skin is no
-    hair: bald heads get an area near zero and the colour of their skin.
+    hair: bald heads get an area near zero and the colour of their skin. Below the mouth only what hangs beside the jaw
+    counts: a neck in the shade looks like hair.
     """
-    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.array([0.7, 1, 1], np.float32)
     skin = np.median(lab[face], axis=0)
-    rows = np.arange(len(pixels))[:, None]
-    above, beside = hair & (rows < points[1, 1]), hair & (rows > points[13, 1])
-    hairy = above & (np.linalg.norm((lab - skin) * [0.7, 1, 1], axis=-1) > 14)
-    colour = np.median(lab[hairy], axis=0) if hairy.sum() > 0.02 * face.sum() else skin
-    alike = np.linalg.norm((lab - colour) * [0.7, 1, 1], axis=-1) < np.linalg.norm((lab - skin) * [0.7, 1, 1], axis=-1)
-    length = (alike & beside).sum() / max(1, beside.sum()) if hairy.any() else 0.0
-    return np.array([*colour, hairy.sum() / max(1, face.sum()), length], np.float32)
+    from_skin = np.linalg.norm(lab - skin, axis=-1)
+    rows, columns = np.mgrid[: len(pixels), : pixels.shape[1]]
+    hairy = hair & (rows < points[1, 1]) & (from_skin > 14)
+    if hairy.sum() < 0.02 * face.sum():
+        return np.array([*(skin / [0.7, 1, 1]), 0.0, 0.0], np.float32)
+    colour = np.median(lab[hairy], axis=0)
+    alike = np.linalg.norm(lab - colour, axis=-1) < np.minimum(from_skin, 14)
+    jaw = points[[172, 397], 0]
+    beside = hair & (rows > points[13, 1]) & ((columns < jaw.min()) | (columns > jaw.max()))
+    amounts = np.array([hairy.sum(), (alike & beside).sum()]) / face.sum()
+    return np.array([*(colour / [0.7, 1, 1]), *amounts], np.float32)
 
 
 def load_head() -> HeadModel:
     """The shipped model, read once; raise `ModelMissing` where it is not shipped."""
-    with borrow("identigen-head", lambda: read_head(asset(CONFIG).parent)) as model:
+    with borrow("identigen-head", lambda: read_head(asset(HEAD).parent)) as model:
         return model
-
-
-def is_shipped() -> bool:
-    """Whether the weights are here."""
-    try:
-        asset(CONFIG)
-    except ModelMissing:
-        return False
-    return True
 
 
 def read_head(folder: Path) -> HeadModel:

@@ -56,9 +56,38 @@ class ModelRecord:
         return bool(self.files)
 
 
+def asset(relative: str) -> Path:
+    """Path of a file in `assets/`, beside the package in a checkout, inside it once it was installed from a wheel."""
+    here = Path(__file__).resolve().parents[1]
+    for folder in (here / "assets", here.parent / "assets"):
+        if (folder / relative).is_file():
+            return folder / relative
+    raise ModelMissing(f"assets/{relative} is missing; get it again from the project's repository.")
+
+
+def is_shipped(relative: str) -> bool:
+    """Whether `assets/` holds a file."""
+    try:
+        asset(relative)
+    except ModelMissing:
+        return False
+    return True
+
+
+HEAD = "models/head/config.json"
+"""Of the head model; its record stands below once its weights travel with the code."""
+
 _FREE = "Free to use, also commercially."
 _RAIL = "Free to use, also commercially; its list of forbidden uses binds you, and you must pass it on to your users."
 _NONCOMMERCIAL = "Not for commercial use: refused unless IDENTIGEN_ALLOW_NONCOMMERCIAL names it."
+
+HEAD_RECORD = ModelRecord(
+    "identigen-head",
+    "new face and hair",
+    "assets/models/head",
+    "AGPL-3.0-or-later",
+    "Free to use; a changed version that is offered over a network must offer its source.",
+)
 
 _BUNDLED = (
     ModelRecord(
@@ -68,6 +97,7 @@ _BUNDLED = (
         "AGPL-3.0-or-later",
         "Free to use; a changed version that is offered over a network must offer its source.",
     ),
+    *((HEAD_RECORD,) if is_shipped(HEAD) else ()),
     ModelRecord("mediapipe-face-detection", "face detection", "mediapipe wheel", "Apache-2.0", _FREE),
     ModelRecord("mediapipe-face-mesh", "face landmarks", "mediapipe wheel", "Apache-2.0", _FREE),
     ModelRecord("mediapipe-pose", "person masks", "mediapipe wheel", "Apache-2.0", _FREE),
@@ -300,12 +330,3 @@ def package_file(package: str, relative: str) -> Path:
         if path.is_file():
             return path
     raise ModelMissing(f"{package} does not carry {relative}; install the versions that requirements.txt names.")
-
-
-def asset(relative: str) -> Path:
-    """Path of a file in `assets/`, beside the package in a checkout, inside it once it was installed from a wheel."""
-    here = Path(__file__).resolve().parents[1]
-    for folder in (here / "assets", here.parent / "assets"):
-        if (folder / relative).is_file():
-            return folder / relative
-    raise ModelMissing(f"assets/{relative} is missing; get it again from the project's repository.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from identigen.models import HEAD, is_shipped
 from identigen.settings import Settings
 from identigen.types import Candidate, Company, Edit, Mask, Operation, Pixels, Stop, Subject
 
@@ -52,6 +53,17 @@ def embedded_synthesiser() -> Synthesiser:
     return Embedded()
 
 
+def embedded_synthesisers() -> tuple[Synthesiser, ...]:
+    """All of that engine that is really here: hair needs weights that are not shipped yet."""
+    from identigen.background.patchmatch import PatchMatch
+
+    if why_no_head():
+        return (embedded_synthesiser(),)
+    from identigen.synthesis.head import HeadPainter
+
+    return (embedded_synthesiser(), HeadPainter(PatchMatch()))
+
+
 def available_synthesisers(settings: Settings) -> tuple[Synthesiser, ...]:
     """The engines that really run here, best first; none when the one that `settings` name is missing."""
     from identigen.background.lama import lama_background
@@ -59,11 +71,11 @@ def available_synthesisers(settings: Settings) -> tuple[Synthesiser, ...]:
     from identigen.synthesis.diffusion import diffusion_synthesiser, why_no_diffusion
 
     if settings.engine == "embedded" or why_no_diffusion(settings):
-        return () if settings.engine == "diffusion" else (embedded_synthesiser(),)
+        return () if settings.engine == "diffusion" else embedded_synthesisers()
     # The rim around somebody new is narrow: no prompt is needed there.
     diffusion = diffusion_synthesiser(settings, lama_background(settings) or PatchMatch())
     found: tuple[Synthesiser, ...] = (diffusion,) if diffusion else ()
-    return found if settings.engine == "diffusion" else (*found, embedded_synthesiser())
+    return found if settings.engine == "diffusion" else (*found, *embedded_synthesisers())
 
 
 def why_unavailable(operation: Operation, settings: Settings) -> str:
@@ -71,4 +83,15 @@ def why_unavailable(operation: Operation, settings: Settings) -> str:
     from identigen.synthesis.diffusion import why_no_diffusion
 
     what = {Operation.FACE: "A new face", Operation.FACE_HAIR: "New hair", Operation.BODY: "A new body"}[operation]
-    return f"{what} needs the diffusion engine, which cannot run here: {why_no_diffusion(settings)}"
+    own = f"{why_no_head()} or " if operation is Operation.FACE_HAIR else ""
+    return f"{what} needs {own}the diffusion engine, which cannot run here: {why_no_diffusion(settings)}"
+
+
+def why_no_head() -> str:
+    """What is missing for hair on the embedded engine and what would help, to go on a sentence; empty when nothing."""
+    if is_shipped(HEAD):
+        return ""
+    return (
+        "the embedded engine's head model, which has not been trained yet "
+        "(`python -m identigen.training.head` on a GPU makes its weights),"
+    )

@@ -64,7 +64,7 @@ class Embedded:
         stop: Stop | None = None,
     ) -> Iterator[Candidate]:
         """Yield one candidate for each seed; all identities are sampled at once, each is drawn when asked for."""
-        face = _with_landmarks(pixels, subject)
+        face = with_landmarks(pixels, subject)
         codec, conditions = load_codec(), load_conditions()
         company = company or Company()
         embedding = company.source
@@ -224,7 +224,8 @@ _LIDS_AND_LIPS = (
 )
 
 
-def _with_landmarks(pixels: Pixels, subject: Subject) -> Face:
+def with_landmarks(pixels: Pixels, subject: Subject) -> Face:
+    """The face with its points; raise `EngineError` when there is no face, or none of its points is found."""
     face = subject.face
     if face is None:
         raise EngineError(

@@ -93,7 +93,7 @@ def prepare(folder: Path, work: Path) -> Heads:
 
 def _measure(faces: Faces) -> Heads:
     """Heads in which a person is seen; the rest is left out."""
-    from identigen.recognition.attributes import load_axes
+    from identigen.recognition.attributes import load_axes, skin_tone
 
     axes, kept, drawn, told = load_axes(), [], [], []
     for i in range(len(faces.files)):
@@ -107,7 +107,7 @@ def _measure(faces: Faces) -> Heads:
         kept.append(i)
         drawn.append(region)
         hair = hair_traits(pixels, region[3], region[1], points)
-        told.append(np.concatenate([hair, axes.weights @ faces.embeddings[i] + axes.bias]))
+        told.append([*hair, *(axes.weights @ faces.embeddings[i] + axes.bias), skin_tone(pixels, points)])
     rows = np.array(kept, np.intp)
     points_ = np.array([keypoints(faces.landmarks[i]) / SIDE for i in rows], np.float32)
     return Heads(
