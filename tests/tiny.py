@@ -273,9 +273,10 @@ def build_klein(folder: Path) -> None:
 
 
 def build_sam(folder: Path) -> None:
-    from transformers import Sam2Config, Sam2ImageProcessorFast, Sam2Model, Sam2Processor
+    """As published: a model for videos, of which the part for pictures is used."""
+    from transformers import Sam2ImageProcessorFast, Sam2VideoConfig, Sam2VideoModel
 
-    config = Sam2Config(
+    config = Sam2VideoConfig(
         vision_config={
             "backbone_config": {
                 "hidden_size": 8,
@@ -302,13 +303,25 @@ def build_sam(folder: Path) -> None:
             "iou_head_depth": 2,
             "iou_head_hidden_dim": 16,
         },
+        image_size=128,
+        memory_attention_hidden_size=32,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_encoder_hidden_size=32,
+        memory_encoder_output_channels=16,
+        mask_downsampler_embed_dim=32,
+        memory_fuser_num_layers=1,
+        memory_fuser_embed_dim=32,
+        memory_fuser_intermediate_dim=32,
     )
-    model = Sam2Model(config)
+    model = Sam2VideoModel(config)
     _louder(model, "mask_decoder", 0.3)
     _louder(model, "prompt_encoder", 0.5)
     model.save_pretrained(folder)
-    processor = Sam2ImageProcessorFast(size={"height": 128, "width": 128}, mask_size={"height": 32, "width": 32})
-    Sam2Processor(image_processor=processor, target_size=128).save_pretrained(folder)
+    sizes = {"size": {"height": 128, "width": 128}, "mask_size": {"height": 32, "width": 32}}
+    Sam2ImageProcessorFast(**sizes).save_pretrained(folder)
+    together = {"point_pad_value": -10, "processor_class": "Sam2VideoProcessor", "target_size": 128}
+    (folder / "processor_config.json").write_text(json.dumps(together))
 
 
 def build_clip(folder: Path) -> None:

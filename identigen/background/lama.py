@@ -7,6 +7,7 @@ stays sharp there.
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from identigen.background.patchmatch import EMPTY, require_fit
 from identigen.crop import Crop, square_inside
 from identigen.errors import MaskError, ModelCorrupt
 from identigen.models import borrow, record_of
-from identigen.models.devices import choose_device
+from identigen.models.devices import choose_device, enough_memory_for, is_out_of_memory
 from identigen.models.weights import is_present, locate
 from identigen.settings import Settings
 from identigen.synthesis.painter import hidden_in
@@ -56,7 +57,8 @@ class Lama:
     def _fill(self, square: Pixels, barred: Bools) -> Floats:
         folder = locate(NAME, self.settings)
         device = choose_device(self.settings.device)
-        with borrow(f"lama:{folder}", lambda: _build(folder / "lama_fp32.onnx", device)) as session:
+        build = partial(_build, folder / "lama_fp32.onnx", device)
+        with enough_memory_for(NAME, device), borrow(f"lama:{folder}", build) as session:
             return run(session, square, barred)
 
 
@@ -92,6 +94,8 @@ def run(session: Any, square: Pixels, hole: Bools) -> Floats:
         [answer] = session.run(None, {"image": image * (1.0 - mask), "mask": mask})
         picture = np.asarray(answer, np.float32)[0].transpose(1, 2, 0)
     except Exception as error:  # whatever onnxruntime raises for a graph of other inputs
+        if is_out_of_memory(error):
+            raise
         raise ModelCorrupt(f"{NAME} cannot be run ({type(error).__name__}); `identigen models pull {NAME}`.") from error
     # Exports differ in whether they answer in 0..1 or 0..255; the known pixels tell which.
     known = square[~hole].astype(np.float32)
@@ -113,4 +117,6 @@ def _build(path: Path, device: str) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), providers=providers)
     except Exception as error:  # onnxruntime's own exceptions have no common base that could be named here
+        if is_out_of_memory(error):
+            raise
         raise ModelCorrupt(f"{path.name} could not be loaded; `identigen models pull {NAME}` repairs it.") from error

@@ -1,6 +1,7 @@
 """Outlines by clicking: SAM 2.1 (Ravi et al. 2024), with points that are on the thing and points that are not.
 
-Used when its weights are here (`identigen models pull sam2.1-tiny`); the embedded way of `pointing` serves otherwise.
+Used when its weights are here (`identigen models pull sam2.1-tiny`); the embedded ways of `pointing` and `refining`
+serve otherwise.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from identigen.errors import MaskError, ModelCorrupt
+from identigen.errors import MaskError
 from identigen.models import borrow
-from identigen.models.devices import choose_device
+from identigen.models.devices import choose_device, enough_memory_for
+from identigen.models.loading import read
 from identigen.models.weights import is_present, locate
 from identigen.settings import Settings
-from identigen.types import Mask, Pixels, Point
+from identigen.types import Box, Mask, Pixels, Point
 
 NAME = "sam2.1-tiny"
 VIEW_SIDE = 1024
+NEARLY_AS_SURE = 0.9
+"""One click may mean a button, the shirt or the person: the largest answer is taken that is this sure of itself, in
+shares of the surest."""
 
 
 def is_available(settings: Settings) -> bool:
@@ -28,11 +33,14 @@ def is_available(settings: Settings) -> bool:
     return is_present(NAME, settings)
 
 
-def segment(pixels: Pixels, positive: Sequence[Point], negative: Sequence[Point], settings: Settings) -> Mask:
+def segment(
+    pixels: Pixels, positive: Sequence[Point], negative: Sequence[Point], settings: Settings, box: Box | None = None
+) -> Mask:
     """Outline what the positive points are on and the negative ones are not, in `(H, W, 3)` pixels.
 
-    Parts that hang together with no positive point are left out. Raises `MaskError` without a positive point and the
-    family of `ModelError` when the weights cannot be used.
+    `box`, if given, holds the thing. Parts that hang together with no positive point are left out. Raises `MaskError`
+    without a positive point, the family of `ModelError` when the weights cannot be used, and `OutOfMemory` when the
+    device is too small.
     """
     if not positive:
         raise MaskError("An outline needs at least one point on the person; click there first.")
@@ -40,32 +48,33 @@ def segment(pixels: Pixels, positive: Sequence[Point], negative: Sequence[Point]
     scale = min(1.0, VIEW_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     view = pixels if scale == 1 else np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    folder = locate(NAME, settings)
-    with borrow(f"sam:{folder}", lambda: _build(folder, choose_device(settings.device))) as (model, processor):
-        small = _predict(
-            model, processor, view, [(x * scale, y * scale) for x, y in (*positive, *negative)], len(positive)
-        )
+    prompt: dict[str, Any] = {
+        "input_points": [[[[x * scale, y * scale] for x, y in (*positive, *negative)]]],
+        "input_labels": [[[1] * len(positive) + [0] * len(negative)]],
+    }
+    if box is not None:
+        prompt["input_boxes"] = [[[value * scale for value in box]]]
+    folder, device = locate(NAME, settings), choose_device(settings.device)
+    with enough_memory_for(NAME, device), borrow(f"sam:{folder}", lambda: _build(folder, device)) as (model, processor):
+        small = _predict(model, processor, view, prompt)
     large = cv2.resize(small.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.0
     return _clicked_parts(Mask.from_array(large), positive)
 
 
-def _predict(model: Any, processor: Any, view: Pixels, points: Sequence[Point], positive: int) -> Any:
-    """The logits `(h, w)` of the best of the model's three answers; the first `positive` points are on the thing."""
+def _predict(model: Any, processor: Any, view: Pixels, prompt: dict[str, Any]) -> Any:
+    """The logits `(h, w)` of the model's answer to a prompt of points in pixels of the view."""
     import torch
 
-    labels = [1] * positive + [0] * (len(points) - positive)
-    inputs = processor(
-        images=np.array(view),  # torch warns of arrays that it may not write to
-        input_points=[[[list(point) for point in points]]],
-        input_labels=[[labels]],
-        return_tensors="pt",
-    ).to(model.device)
+    alone = len(prompt["input_labels"][0][0]) == 1 and "input_boxes" not in prompt
+    # torch warns of arrays that it may not write to
+    inputs = processor(images=np.array(view), **prompt, return_tensors="pt").to(model.device)
     with torch.inference_mode():
-        # Several points say exactly what is meant; one may mean the button, the shirt or the person.
-        answer = model(**inputs, multimask_output=len(points) == 1)
-    best = int(answer.iou_scores[0, 0].argmax())
-    logits = answer.pred_masks[0, 0, best].float().cpu().numpy()
-    return cv2.resize(logits, (view.shape[1], view.shape[0]), interpolation=cv2.INTER_LINEAR)
+        # Several points say exactly what is meant.
+        answer = model(**inputs, multimask_output=alone)
+    scores, masks = answer.iou_scores[0, 0], answer.pred_masks[0, 0]
+    areas = (masks > 0).sum((1, 2))
+    best = int(torch.where(scores >= NEARLY_AS_SURE * scores.max(), areas, -1).argmax())
+    return cv2.resize(masks[best].float().cpu().numpy(), view.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _clicked_parts(mask: Mask, positive: Sequence[Point]) -> Mask:
@@ -84,13 +93,5 @@ def _clicked_parts(mask: Mask, positive: Sequence[Point]) -> Mask:
 def _build(folder: Path, device: str) -> tuple[Any, Any]:
     import transformers
 
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        model = transformers.Sam2Model.from_pretrained(folder, local_files_only=True)
-        processor = transformers.Sam2Processor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelCorrupt(
-            f"{NAME} could not be loaded ({type(error).__name__}); `identigen models pull {NAME}` repairs it."
-        ) from error
+    model, processor = (read(kind, NAME, folder) for kind in (transformers.Sam2Model, transformers.Sam2Processor))
     return model.eval().to(device), processor

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from identigen.errors import EngineError
+from identigen.errors import EngineError, OutOfMemory
 from identigen.settings import MemoryChoice
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ TILED_PICTURE_GB = 1.5
 _LARGE = ("unet", "transformer", "controlnet")
 _KEPT_PRECISE = ("embed", "norm", "lm_head")
 _LARGE_TEXT_ENCODER = 1_000_000_000
+_NO_MEMORY = ("out of memory", "allocate memory", "tried to allocate", "alloc_failed")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -138,6 +140,28 @@ def free_memory(device: str, thoroughly: bool = False) -> None:
         torch.cuda.empty_cache()
     elif device == "mps":
         torch.mps.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether CUDA, Metal, cuBLAS, onnxruntime or the machine itself ran out of memory: they share words, no class."""
+    import torch
+
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, Exception) and any(words in str(error).lower() for words in _NO_MEMORY)
+
+
+@contextmanager
+def enough_memory_for(name: str, device: str) -> Iterator[None]:
+    """Say in one sentence, as `OutOfMemory`, that a device was too small for a model."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            f"{name} does not fit into the memory of {device}; close other programs, or set IDENTIGEN_DEVICE=cpu."
+        ) from None
 
 
 def on_zero_gpu() -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from identigen.crop import square_around
-from identigen.errors import ModelCorrupt
 from identigen.models import borrow, record_of
-from identigen.models.devices import choose_device
+from identigen.models.devices import choose_device, enough_memory_for
+from identigen.models.loading import read
 from identigen.models.weights import is_present, locate
 from identigen.settings import Settings
 from identigen.types import Box, Floats, Pixels
@@ -53,11 +53,12 @@ def is_available(settings: Settings) -> bool:
 def read_words(pixels: Pixels, box: Box, settings: Settings) -> dict[str, str]:
     """What can be said for sure about the face in `box`: attribute -> answer.
 
-    Raises the family of `ModelError` when the weights cannot be used.
+    Raises the family of `ModelError` when the weights cannot be used, `OutOfMemory` when the device is too small.
     """
     folder = locate(NAME, settings)
     view = square_around(box, CONTEXT, record_of(NAME).side).extract(pixels)
-    with borrow(f"clip:{folder}", lambda: _Reader.load(folder, choose_device(settings.device))) as reader:
+    device = choose_device(settings.device)
+    with enough_memory_for(NAME, device), borrow(f"clip:{folder}", lambda: _Reader.load(folder, device)) as reader:
         answers = {key: reader.weigh(view, tuple(texts.values())) for key, texts in QUESTIONS.items()}
     return {key: tuple(QUESTIONS[key])[int(shares.argmax())] for key, shares in answers.items() if shares.max() >= SURE}
 
@@ -73,16 +74,8 @@ class _Reader:
     def load(cls, folder: Path, device: str) -> _Reader:
         import transformers
 
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
-        try:
-            model = transformers.CLIPModel.from_pretrained(folder, local_files_only=True)
-            tokenizer = transformers.CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-            processor = transformers.CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ModelCorrupt(
-                f"{NAME} could not be loaded ({type(error).__name__}); `identigen models pull {NAME}` repairs it."
-            ) from error
+        kinds = transformers.CLIPModel, transformers.CLIPTokenizer, transformers.CLIPImageProcessor
+        model, tokenizer, processor = (read(kind, NAME, folder) for kind in kinds)
         return cls(model.eval().to(device), tokenizer, processor)
 
     def weigh(self, view: Pixels, sentences: tuple[str, ...]) -> Floats:

@@ -7,15 +7,15 @@ model sees the picture (`wipe`), so that nothing of the person who was there can
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 
 from identigen.crop import Crop
-from identigen.errors import EngineError, ModelCorrupt, OutOfMemory, Stopped
+from identigen.errors import EngineError, OutOfMemory, Stopped
 from identigen.models import ModelRecord, borrow, record_of
 from identigen.models.devices import (
     Tier,
@@ -23,12 +23,15 @@ from identigen.models.devices import (
     choose_device,
     choose_dtype,
     choose_tier,
+    enough_memory_for,
     free_gigabytes,
     free_memory,
+    is_out_of_memory,
     lent_gpu,
     next_tier,
     on_zero_gpu,
 )
+from identigen.models.loading import read
 from identigen.models.weights import is_present, locate
 from identigen.settings import Settings
 from identigen.types import Bools, Floats, Mask, Pixels, Stop, Window, read_only
@@ -102,9 +105,15 @@ def paint(order: Order, settings: Settings, stop: Stop = never) -> Painted:
 
 
 def load(name: str, settings: Settings) -> None:
-    """Load a model now instead of with the first order; on ZeroGPU this must happen before the first request."""
-    with borrow(_key(name), lambda: _Easel.set_up(name, settings)):
-        pass
+    """Load a model now instead of with the first order; on ZeroGPU this must happen before the first request.
+
+    One that is to be compiled draws a first picture, for which the first visitor would wait minutes.
+    """
+    with borrow(_key(name), lambda: _Easel.set_up(name, settings)) as easel:
+        if easel.compiled:
+            side = easel.record.side
+            blank = Order(name, np.full((side, side, 3), 128, np.uint8), np.ones((side, side), bool), "a face", 0)
+            easel.untold += easel.paint(blank, never).notices
 
 
 def _seconds(order: Order, settings: Settings, stop: Stop = never) -> int:
@@ -135,34 +144,38 @@ class _Easel:
     device: str
     tier: Tier
     fast: bool = True
+    compiled: bool = False
+    untold: list[str] = field(default_factory=list)
+    """What the next one to get a picture should know."""
 
     @classmethod
     def set_up(cls, name: str, settings: Settings) -> _Easel:
         record = record_of(name)
         device = choose_device(settings.device, may_be_lent=True)
-        build = _BUILDERS[record.runs_in]
-        pipe, plain, fast = build(record, settings, choose_dtype(device))
+        with enough_memory_for(name, "this machine"):
+            pipe, plain, fast = _BUILDERS[record.runs_in](record, settings, choose_dtype(device))
         extra = record_of("sdxl-openpose").vram_gigabytes if pipe is not plain else 0.0
         free = free_gigabytes(device)
         tier = choose_tier(settings.memory, record.vram_gigabytes + extra, record.largest_gigabytes + extra, free)
         easel = cls(record, pipe, plain, device, tier, fast)
         easel.arrange()
-        if settings.compile and tier == "full" and not on_zero_gpu():
-            denoiser = getattr(pipe, "transformer", None) or pipe.unet
-            denoiser.compile_repeated_blocks(fullgraph=True)
+        if settings.compile and easel.tier == "full" and not on_zero_gpu():
+            easel.compile()
         return easel
 
     def arrange(self) -> None:
-        """Bring the pipeline into its tier, one lower when even that does not fit."""
-        while True:
-            try:
-                arrange(self.pipe, self.tier, self.device)
-                return
-            except _out_of_memory():
-                self.step_down()
+        """Bring the pipeline into its tier, or into the first one below that fits."""
+        while not _fits(lambda: arrange(self.pipe, self.tier, self.device)):
+            self.step_down()
 
-    def step_down(self) -> str:
-        """Go one tier lower and say so; raise `OutOfMemory` below the last."""
+    def compile(self) -> None:
+        """Compile the blocks that repeat in the denoiser: seconds instead of minutes, and most of the gain."""
+        denoiser = getattr(self.pipe, "transformer", None) or self.pipe.unet
+        denoiser.compile_repeated_blocks(fullgraph=True)
+        self.compiled = True
+
+    def step_down(self) -> None:
+        """Go one tier lower and remember to say so; raise `OutOfMemory` below the last."""
         lower = next_tier(self.tier)
         if lower is None:
             raise OutOfMemory(
@@ -171,19 +184,18 @@ class _Easel:
             )
         notice = f"{self.record.name} ran out of memory ({self.tier}); it goes on more slowly ({lower})."
         self.tier = lower
+        self.untold.append(notice)
         free_memory(self.device, thoroughly=True)
         _log.warning(notice)
-        return notice
 
     def paint(self, order: Order, stop: Stop) -> Painted:
-        notices: list[str] = []
-        while True:
-            try:
-                return Painted(self.run(order, stop), self.tier, tuple(notices))
-            except _out_of_memory():
-                pass  # the next lines run outside of this block, which would keep the failed tensors alive
-            notices.append(self.step_down())
+        """One picture, in the first tier from the present one on that has the memory for it."""
+        pictures: list[Floats] = []
+        while not _fits(lambda: pictures.append(self.run(order, stop))):
+            self.step_down()
             self.arrange()
+        told, self.untold = tuple(self.untold), []
+        return Painted(pictures[0], self.tier, told)
 
     def run(self, order: Order, stop: Stop) -> Floats:
         """One picture; never one that is black, flat or not a number."""
@@ -219,6 +231,20 @@ class _Easel:
         return _require_picture(np.asarray(picture, np.float32) * 255.0, order)
 
 
+def _fits(work: Callable[[], None]) -> bool:
+    """Do `work`; False when the memory was not enough for it.
+
+    Whoever goes on does so after the `except` block, which would keep the failed tensors alive.
+    """
+    try:
+        work()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return False
+    return True
+
+
 def _require_picture(picture: Floats, order: Order) -> Floats:
     inside = picture[order.mask]
     if not np.isfinite(inside).all():
@@ -232,12 +258,6 @@ def _image(array: Pixels) -> Any:
     from PIL import Image
 
     return Image.fromarray(array)
-
-
-def _out_of_memory() -> tuple[type[BaseException], ...]:
-    import torch
-
-    return (torch.OutOfMemoryError,)
 
 
 # ---------------------------------------------------------------- the models
@@ -268,10 +288,9 @@ def _build_sdxl(record: ModelRecord, settings: Settings, dtype: Any) -> tuple[An
     """SDXL inpainting (Podell et al. 2023), a few-step LoRA (Luo et al. 2023) and a ControlNet (Zhang et al. 2023)."""
     import diffusers
 
-    folder = locate(record.name, settings)
-    plain = _read(
-        diffusers.StableDiffusionXLInpaintPipeline, folder, dtype, variant=record.variant, add_watermarker=False
-    )
+    options = {"dtype": dtype, "variant": record.variant, "add_watermarker": False}
+    plain = read(diffusers.StableDiffusionXLInpaintPipeline, record.name, locate(record.name, settings), **options)
+    plain.set_progress_bar_config(disable=True)
     fast = is_present("sdxl-lcm-lora", settings)
     if fast:
         lora = locate("sdxl-lcm-lora", settings)
@@ -281,7 +300,7 @@ def _build_sdxl(record: ModelRecord, settings: Settings, dtype: Any) -> tuple[An
         plain.scheduler = diffusers.LCMScheduler.from_config(plain.scheduler.config)
     if not is_present("sdxl-openpose", settings):
         return plain, plain, fast
-    control = _read(diffusers.ControlNetModel, locate("sdxl-openpose", settings), dtype)
+    control = read(diffusers.ControlNetModel, "sdxl-openpose", locate("sdxl-openpose", settings), dtype=dtype)
     pipe = diffusers.StableDiffusionXLControlNetInpaintPipeline(
         **plain.components, controlnet=control, add_watermarker=False
     )
@@ -293,30 +312,9 @@ def _build_klein(record: ModelRecord, settings: Settings, dtype: Any) -> tuple[A
     """FLUX.2 [klein] (Black Forest Labs 2026), distilled to four steps."""
     import diffusers
 
-    pipe = _read(diffusers.Flux2KleinInpaintPipeline, locate(record.name, settings), dtype)
+    pipe = read(diffusers.Flux2KleinInpaintPipeline, record.name, locate(record.name, settings), dtype=dtype)
+    pipe.set_progress_bar_config(disable=True)
     return pipe, pipe, True
-
-
-def _read(kind: Any, folder: Path, dtype: Any, **options: Any) -> Any:
-    """Load a diffusers class from a folder, without a network and without a word; raise `ModelCorrupt`."""
-    import diffusers
-    import transformers
-
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
-        library.utils.logging.disable_progress_bar()
-    try:
-        model = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        if isinstance(error, _out_of_memory()):
-            raise
-        raise ModelCorrupt(
-            f"{folder} could not be loaded ({type(error).__name__}: {str(error).splitlines()[0][:120]}); "
-            "`identigen models check --thorough` tells which file is damaged."
-        ) from error
-    if hasattr(model, "set_progress_bar_config"):
-        model.set_progress_bar_config(disable=True)
-    return model
 
 
 _BUILDERS = {

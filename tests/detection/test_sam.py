@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny import cache
+from transformers import BatchFeature
 
 from identigen import masks
 from identigen.detection import sam
 from identigen.errors import MaskError, ModelCorrupt, ModelMissing
 from identigen.settings import Settings
-from identigen.types import Mask, Photo
+from identigen.types import Box, Floats, Mask, Photo, Point
 
 
 @pytest.fixture(scope="module")
@@ -28,23 +33,55 @@ def test_the_outline_is_the_photos_size_and_the_same_every_time(with_weights: Se
     assert np.array_equal(one.to_array(), two.to_array())
 
 
-def logits(
-    settings: Settings, photo: Photo, positive: list[tuple[float, float]], negative: list[tuple[float, float]]
-) -> np.ndarray:  # type: ignore[type-arg]
-    folder = sam.locate(sam.NAME, settings)
-    with sam.borrow(f"sam:{folder}", lambda: sam._build(folder, "cpu")) as (model, processor):
-        return sam._predict(model, processor, photo.pixels, [*positive, *negative], len(positive))  # type: ignore[no-any-return]
+@pytest.fixture
+def logits(with_weights: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Floats]:
+    """What the model answers to a prompt, before it is cut at zero."""
+    answers: list[Floats] = []
+    real = sam._predict
+
+    def predict(*args: Any) -> Floats:
+        answers.append(real(*args))
+        return answers[-1]
+
+    def ask(photo: Photo, positive: list[Point], negative: list[Point], box: Box | None = None) -> Floats:
+        sam.segment(photo.pixels, positive, negative, with_weights, box)
+        return answers[-1]
+
+    monkeypatch.setattr(sam, "_predict", predict)
+    return ask
 
 
-def test_points_positive_and_negative_reach_the_model(with_weights: Settings, astronaut: Photo) -> None:
-    here, there = (200.0, 100.0), (300.0, 400.0)
-    on = logits(with_weights, astronaut, [here, there], [])
-    off = logits(with_weights, astronaut, [here], [there])
-    assert on.shape == (512, 512)
-    assert np.abs(on - off).max() > 1e-3
-    assert (
-        np.abs(logits(with_weights, astronaut, [here], []) - logits(with_weights, astronaut, [there], [])).max() > 1e-3
-    )
+def test_points_and_box_reach_the_model(logits: Callable[..., Floats], astronaut: Photo) -> None:
+    here, there, box = (200.0, 100.0), (300.0, 400.0), (100.0, 20.0, 400.0, 500.0)
+    answers = [
+        logits(astronaut, [here], []),
+        logits(astronaut, [there], []),
+        logits(astronaut, [here, there], []),
+        logits(astronaut, [here], [there]),
+        logits(astronaut, [here], [there], box),
+    ]
+    assert answers[0].shape == (512, 512)
+    for one, other in combinations(answers, 2):
+        assert np.abs(one - other).max() > 1e-3
+
+
+def test_one_click_means_the_largest_thing_that_the_model_is_nearly_as_sure_of() -> None:
+    class Model:
+        device = "cpu"
+
+        def __call__(self, multimask_output: bool, **inputs: object) -> SimpleNamespace:
+            assert multimask_output
+            button, shirt, person = (torch.full((8, 8), -1.0) for _ in range(3))
+            button[:2, :2] = shirt[:4, :4] = person[:6, :6] = 1.0
+            scores = torch.tensor([[[0.9, 0.85, 0.5]]])
+            return SimpleNamespace(iou_scores=scores, pred_masks=torch.stack([button, shirt, person])[None, None])
+
+    def processor(**inputs: object) -> BatchFeature:
+        return BatchFeature({})
+
+    prompt = {"input_points": [[[[1.0, 1.0]]]], "input_labels": [[[1]]]}
+    answer = sam._predict(Model(), processor, np.zeros((8, 8, 3), np.uint8), prompt)
+    assert (answer > 0).sum() == 16
 
 
 def test_a_large_photo_is_seen_smaller_and_answered_in_its_own_size(with_weights: Settings) -> None:

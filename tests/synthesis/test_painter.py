@@ -19,6 +19,7 @@ from identigen.crop import square_around
 from identigen.errors import EngineError, ModelCorrupt, ModelMissing, OutOfMemory, Stopped
 from identigen.models import borrow, devices, release
 from identigen.models.devices import TIERS, lent_gpu
+from identigen.models.loading import read
 from identigen.settings import Settings
 from identigen.synthesis import painter
 from identigen.synthesis.painter import Order, Painted, choose_painter, hidden_in, match_colours, paint, wipe
@@ -151,6 +152,81 @@ def test_out_of_memory_goes_one_tier_down_and_says_so(
     assert "ran out of memory (full)" in notice
 
 
+@pytest.mark.parametrize("place", ["arrange", "compile"])
+def test_memory_that_runs_out_before_the_first_picture_is_said_with_it(
+    order: Order, with_weights: Settings, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    release(f"painter:{order.model}")
+    real, asked = painter.arrange, []
+
+    def arrange(pipe: Any, tier: Any, device: str) -> None:
+        asked.append(tier)
+        if tier == "full":
+            raise RuntimeError("MPS backend out of memory (MPS allocated: 8.0 GB)")
+        real(pipe, tier, device)
+
+    monkeypatch.setattr(painter, "arrange", arrange)
+    settings = replace(with_weights, compile=place == "compile")  # what does not fit is not compiled either
+    painter.load(order.model, settings)
+    painted = paint(order, settings)
+    assert asked == ["full", "offload"]
+    assert painted.tier == "offload"
+    assert "ran out of memory (full)" in painted.notices[0]
+    assert paint(order, settings).notices == ()
+    release(f"painter:{order.model}")
+
+
+def test_a_machine_too_small_to_load_the_weights_says_so(
+    order: Order, with_weights: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import diffusers
+
+    def no_room(*args: Any, **options: Any) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 16000000000 bytes.")
+
+    release(f"painter:{order.model}")
+    for kind in (diffusers.StableDiffusionXLInpaintPipeline, diffusers.Flux2KleinInpaintPipeline):
+        monkeypatch.setattr(kind, "from_pretrained", no_room)
+    with pytest.raises(OutOfMemory, match="does not fit into the memory of this machine"):
+        paint(order, with_weights)
+
+
+def test_a_compiled_model_draws_a_first_picture_before_anybody_waits_for_it(
+    order: Order, with_weights: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusers import ModelMixin
+
+    compiled: list[str] = []
+    drawn: list[str] = []
+    real = painter._Easel.run
+    monkeypatch.setattr(
+        ModelMixin, "compile_repeated_blocks", lambda self, **options: compiled.append(type(self).__name__)
+    )
+    monkeypatch.setattr(painter._Easel, "run", lambda *args: drawn.append(args[1].model) or real(*args))
+    release(f"painter:{order.model}")
+    painter.load(order.model, replace(with_weights, compile=True))
+    assert compiled == [{"sdxl": "UNet2DConditionModel", "flux": "Flux2Transformer2DModel"}[order.model[:4]]]
+    assert drawn == [order.model]
+    release(f"painter:{order.model}")
+    painter.load(order.model, with_weights)
+    assert len(drawn) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "yes"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("Failed to allocate memory for requested buffer of size 1048576"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (KeyError("memory"), False),
+    ],
+)
+def test_out_of_memory_is_known_by_its_words(error: Exception, yes: bool) -> None:
+    assert devices.is_out_of_memory(error) is yes
+
+
 def test_when_no_tier_fits_it_is_an_error_and_not_a_black_hole(
     order: Order, with_weights: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,7 +318,7 @@ def test_weights_that_cannot_be_loaded_are_corrupt(tmp_path: Any) -> None:
         import diffusers
 
         with pytest.raises(ModelCorrupt, match="models check"):
-            painter._read(diffusers.UNet2DConditionModel, folder / "nowhere", None)
+            read(diffusers.UNet2DConditionModel, "sdxl-openpose", folder / "nowhere")
         assert choose_painter(with_weights) is None
         with pytest.raises(ModelMissing, match="models pull sdxl-inpainting"):
             painter.load("sdxl-inpainting", with_weights)
