@@ -28,6 +28,8 @@ from identigen.crop import Crop
 from identigen.errors import ModelError
 from identigen.landmarks import BROWS, LEFT_EYE, OVAL, RIGHT_EYE
 from identigen.models import HEAD, asset, borrow
+from identigen.models.devices import choose_device
+from identigen.models.loading import read
 from identigen.types import Bools, Floats, Mask, Pixels, Window
 
 if TYPE_CHECKING:
@@ -237,8 +239,8 @@ def hair_traits(pixels: Pixels, hair: Bools, face: Bools, points: Floats) -> Flo
 
 
 def load_head() -> HeadModel:
-    """The shipped model, read once; raise `ModelMissing` where it is not shipped."""
-    with borrow("identigen-head", lambda: read_head(asset(HEAD).parent)) as model:
+    """The shipped model, read once, on a GPU where there is one; raise `ModelMissing` where it is not shipped."""
+    with borrow("identigen-head", _load_shipped) as model:
         return model
 
 
@@ -250,11 +252,17 @@ def read_head(folder: Path) -> HeadModel:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if (config.get("in_channels"), config.get("out_channels")) != (IN_CHANNELS, OUT_CHANNELS):
         raise ModelError(f"{folder} holds a head model of another layout; train it again with this version.")
-    network = UNet2DModel.from_pretrained(folder, torch_dtype=torch.float32, low_cpu_mem_usage=False)
+    network = read(UNet2DModel, "identigen-head", folder, torch_dtype=torch.float32, low_cpu_mem_usage=False)
     stored = load_file(folder / "traits.safetensors")
     return HeadModel(
         network.eval().to(memory_format=torch.channels_last), Traits(*(stored[n] for n in ("rows", "mean", "scale")))
     )
+
+
+def _load_shipped() -> HeadModel:
+    model = read_head(asset(HEAD).parent)
+    model.network.to(choose_device("auto"))
+    return model
 
 
 def _widths(told: Tensor) -> Tensor:

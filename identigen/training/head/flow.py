@@ -95,7 +95,7 @@ class Training:
         self.course, self.device = course, device
         self.network = course.size.build()
         if start is not None:
-            self.network.load_state_dict(start.state_dict())
+            _take_over(self.network, start)
         self.network.to(device=device, memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(
@@ -185,6 +185,15 @@ def flow_loss(network: Any, batch: Batch, scene: Scene) -> Tensor:
 def rate_at(step: int) -> float:
     """Share of the learning rate at a step: a linear start, then steady, then the inverse root."""
     return float(min((step + 1) / WARM_UP, 1.0) / math.sqrt(max(1.0, step / STEADY)))
+
+
+def _take_over(network: UNet2DModel, start: UNet2DModel) -> None:
+    try:
+        network.load_state_dict(start.state_dict())
+    except RuntimeError:
+        raise InputError(
+            "The weights to begin with are of another size; give the options they were made with."
+        ) from None
 
 
 @torch.no_grad()
