@@ -39,7 +39,7 @@
     });
     element.addEventListener("pointerdown", (event) => {
       const picture = event.target.closest("[data-pick]");
-      if (picture && event.pointerType === "mouse" && !event.button) draw_box(picture, event);
+      if (picture && !event.button && (event.pointerType === "mouse" || boxing())) draw_box(picture, event);
     });
     element.addEventListener("change", (event) => {
       const field = event.target.closest("select[data-do], input[data-do], textarea[data-do]");
@@ -99,7 +99,10 @@
     return [inside((event.clientX - frame.left) / frame.width, size.width), inside((event.clientY - frame.top) / frame.height, size.height)];
   }
 
-  /* Dragging over the photo draws a box around somebody whom nothing has found. */
+  const boxing = () => $("[data-local=box]")?.ariaPressed === "true";
+
+  /* Dragging over the photo draws a box around somebody whom nothing has found; a finger, which scrolls otherwise, does
+     so after a press on the tool. */
   function draw_box(picture, down) {
     while_pressed((event) => {
       if (Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 12 && !drawn) return;
@@ -233,6 +236,10 @@
       const dark = !document.body.classList.contains("dark");
       document.body.classList.toggle("dark", dark);
       localStorage.setItem("identigen-light", dark ? "dark" : "light");
+    },
+    box: (button) => {
+      button.ariaPressed = String(!boxing());
+      $(".canvas").classList.toggle("boxing", boxing());
     },
     paint: (button) => new MaskEditor(button.dataset).open(),
     "mask-file": (button) => {

@@ -121,7 +121,8 @@ def table_of(comparison: Comparison, language: Language) -> str:
         f"<tr><th scope=row>{escape(row[0])}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in row[1:])}</tr>"
         for row in rows
     )
-    return f'<div class="scroll"><table class="sums"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
+    label = escape(say(language, "compare.title"))
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table class="sums"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _photo(compared: Compared, number: int, comparison: Comparison, language: Language) -> str:

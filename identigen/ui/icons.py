@@ -18,6 +18,7 @@ _STROKES = {
     "careful": '<path d="M12 4 2.8 19.5h18.4L12 4Z"/><path d="M12 10v4.2"/><path d="M12 16.9v.1"/>',
     "close": '<path d="m6 6 12 12M18 6 6 18"/>',
     "more": '<path d="M4 7h10M18 7h2M4 17h2M10 17h10"/><circle cx="16" cy="7" r="2"/><circle cx="8" cy="17" r="2"/>',
+    "frame": '<path d="M4 8V5.5A1.5 1.5 0 0 1 5.5 4H8M16 4h2.5A1.5 1.5 0 0 1 20 5.5V8M20 16v2.5a1.5 1.5 0 0 1-1.5 1.5H16M8 20H5.5A1.5 1.5 0 0 1 4 18.5V16"/><path d="M12 9v6M9 12h6"/>',
     "dice": '<rect x="4" y="4" width="16" height="16" rx="3.5"/><path d="M8.5 8.5v.1M15.5 15.5v.1M15.5 8.5v.1M8.5 15.5v.1M12 12v.1"/>',
     "download": '<path d="M12 4v11M7 10.5l5 5 5-5M4.5 20h15"/>',
     "stop": '<rect x="6.5" y="6.5" width="11" height="11" rx="1.5"/>',

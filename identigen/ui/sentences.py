@@ -32,6 +32,7 @@ _GERMAN = {
     "Still recognisable under {}; covered more strongly.": "Unter „{}“ noch erkennbar; stärker verdeckt.",
     "The detector still sees {} in the place that {} filled.": "Der Erkenner sieht noch immer {} an der Stelle, die „{}“ gefüllt hat.",
     "It was filled by {} instead.": "Stattdessen wurde sie von „{}“ gefüllt.",
+    "The face could still be seen after the removal; covered instead.": "Das Gesicht war nach dem Entfernen noch zu sehen; stattdessen verdeckt.",
     "{} could not predict the background: {}": "„{}“ konnte den Hintergrund nicht vorhersagen: {}",
     "Person {}: {}": "Person {}: {}",
     "Nobody was found in this photo.": "In diesem Foto wurde niemand gefunden.",

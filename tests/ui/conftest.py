@@ -20,7 +20,7 @@ from identigen.pipeline import Pipeline
 INSTALL = "sudo apt-get install chromium"
 SWITCHES = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream",
 )  # fmt: skip
 SIZES: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 800}},
@@ -96,7 +96,7 @@ class Visit:
 
     def __init__(self, browser: Any, address: str, size: str, **options: Any) -> None:
         self.context = browser.new_context(**SIZES[size], locale="en-GB", accept_downloads=True, **options)
-        self.address, self.outside, self.errors = address, [], []
+        self.address, self.is_phone, self.outside, self.errors = address, size == "phone", [], []
         self.context.route("**/*", self._only_home)
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)
@@ -116,12 +116,12 @@ class Visit:
         self.page.wait_for_selector(".card")
         return self.page
 
-    def upload(self, path: Path | str) -> None:
-        """Give a file to the page as its own button does, and wait until the people are outlined."""
+    def upload(self, *paths: Path | str) -> None:
+        """Give files to the page as its own button does, and wait until the people are outlined."""
         photo = self.page.get_attribute("#stage", "data-photo")
         with self.page.expect_file_chooser() as chooser:
             self.page.click("[data-local=upload]")
-        chooser.value.set_files(str(path))
+        chooser.value.set_files([str(path) for path in paths])
         self.page.wait_for_function("old => document.querySelector('#stage').dataset.photo !== old", arg=photo)
         self.page.wait_for_selector("figure.photo:not(:has(+ .veil))")
 
@@ -130,9 +130,10 @@ class Visit:
         self.page.click("[data-run]")
         self.page.wait_for_selector("before-after")
 
-    def download(self, ending: str) -> Path:
+    def download(self, name: str) -> Path:
+        """Follow the link that saves a file under this name."""
         with self.page.expect_download() as download:
-            self.page.click(f"a[download='identigen.{ending}']")
+            self.page.click(f"a[download='{name}']")
         return Path(download.value.path())
 
 

@@ -56,9 +56,18 @@ def _stage_bar(visitor: Visitor, t: Words) -> str:
     return f"""<div class="bar">
     <div class="segments" role="group" aria-label="{t("view")}">{views}</div>
     <p class="hint">{t("hint.result" if visitor.view == "result" else "hint.choose")}</p>
+    {_box_tool(t) if visitor.view == "choose" else ""}
     {_tool("undo", t("undo"), enabled=bool(session.past))}
     {_tool("redo", t("redo"), enabled=bool(session.future))}
   </div>"""
+
+
+def _box_tool(t: Words) -> str:
+    """The finger's way to draw a box; a mouse draws one without it."""
+    return (
+        f'<button class="quiet round" type="button" data-local="box" aria-pressed="false" aria-label="{t("box")}" '
+        f'title="{t("box")}">{icon("frame")}</button>'
+    )
 
 
 def _tool(name: str, label: str, enabled: bool) -> str:
@@ -159,7 +168,7 @@ def _album_photo(visitor: Visitor, place: int, session: Session, t: Words) -> st
         mark, state = icon("check"), "done"
     else:
         mark, state = "", "open"
-    label = t(f"album.{state}", number=place + 1, count=len(visitor.album))
+    label = t(f"album.{state}", number=place + 1, total=len(visitor.album))
     return (
         f'<button class="example {state}" type="button" data-do="show" data-value="{place}" '
         f'aria-current="{yes(place == visitor.place)}" aria-label="{label}">'
