@@ -371,13 +371,14 @@
 
     /* A new result is wiped in from the right, so that it is plain what the line does. */
     sweep() {
-      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.cut(50);
+      const rest = Number(this.getAttribute("rest"));
+      if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.cut(rest);
       const start = performance.now();
       this.sweeping = true;
       const step = (now) => {
         if (!this.sweeping) return;
         const t = Math.min(1, (now - start) / 900);
-        this.cut(100 - 50 * (1 - (1 - t) ** 3));
+        this.cut(100 - (100 - rest) * (1 - (1 - t) ** 3));
         if (t < 1) requestAnimationFrame(step);
         else this.sweeping = false;
       };

@@ -122,7 +122,8 @@ def table_of(comparison: Comparison, language: Language) -> str:
         for row in rows
     )
     label = escape(say(language, "compare.title"))
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table class="sums"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f'<table class="sums"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">{table}</div>'
 
 
 def _photo(compared: Compared, number: int, comparison: Comparison, language: Language) -> str:

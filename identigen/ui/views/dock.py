@@ -32,7 +32,10 @@ def dock(visitor: Visitor, house: House) -> str:
 
 
 def _ready(session: Session, house: House, t: Words) -> str:
-    if session.result is not None:
+    todo = remaining(session)[0].edits
+    if session.result is not None and len(todo) + len(session.done) == len(session.targets):
+        label = t("run.on", len(todo))
+    elif session.result is not None:
         label = t("run.again")
     elif session.chosen:
         label = t("run", len(session.chosen))

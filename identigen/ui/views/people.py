@@ -46,7 +46,8 @@ def people(visitor: Visitor, house: House) -> str:
     <div class="chips" role="group" aria-label="{t("view.choose")}">{chips}</div></div>
   <label class="together"><span>{t(together)}</span>
     <select data-do="together" data-value=""><option value="">{t("together.pick")}</option>{_options(house, t)}</select></label>
-  <ul class="cards" tabindex="-1">{cards}{_missing(house, t)}</ul>
+  <ul class="cards" tabindex="-1">{cards}</ul>
+  {_missing(house, t)}
 </section>"""
 
 
@@ -145,4 +146,4 @@ def _missing(house: House, t: Words) -> str:
     if not reasons:
         return ""
     lines = "".join(f"<p><b>{', '.join(names)}</b><br>{t.told(reason)}</p>" for reason, names in reasons.items())
-    return f'<li class="missing"><details class="notes"><summary>{t("missing")}</summary>{lines}</details></li>'
+    return f'<details class="notes missing"><summary>{t("missing")}</summary>{lines}</details>'

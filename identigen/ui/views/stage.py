@@ -112,18 +112,20 @@ def _is_worked_on(visitor: Visitor, session: Session) -> bool:
 def _comparison(visitor: Visitor, session: Session, t: Words) -> str:
     photo = session.photo
     return f"""<before-after class="photo" style="--w:{photo.width};--h:{photo.height}" size="{photo.width} {photo.height}"
-    focus="{_focus(session)}" before="{media(visitor, "photo.jpg")}" after="{media(visitor, "result.jpg")}"
+    {_places(session)} before="{media(visitor, "photo.jpg")}" after="{media(visitor, "result.jpg")}"
     before-pixels="{media(visitor, "source-tile")}" after-pixels="{media(visitor, "result-tile")}"
     text-before="{t("before")}" text-after="{t("after")}" text-slider="{t("slider")}" text-zoom="{t("zoom")}"></before-after>"""
 
 
-def _focus(session: Session) -> str:
-    """Where 200 % looks first, in shares of width and height: at the first person who was changed."""
-    for subject in session.subjects:
-        if any(edit.subject_id == subject.id for edit in session.done):
-            x1, y1, x2, y2 = portrait_box(subject)
-            return f"{(x1 + x2) / 2 / session.photo.width:.3f} {(y1 + y2) / 2 / session.photo.height:.3f}"
-    return "0.5 0.5"
+def _places(session: Session) -> str:
+    """Where 200 % looks first: at the first person who was changed. Where the line rests: left of all of them."""
+    width, height = session.photo.width, session.photo.height
+    changed = {edit.subject_id for edit in session.done}
+    boxes = [portrait_box(subject) for subject in session.subjects if subject.id in changed]
+    x1, y1, x2, y2 = boxes[0] if boxes else (0.0, 0.0, float(width), float(height))
+    left = min((box[0] for box in boxes), default=width / 2) / width
+    rest = round(min(max(100 * left - 4, 8), 50))
+    return f'focus="{(x1 + x2) / 2 / width:.3f} {(y1 + y2) / 2 / height:.3f}" rest="{rest}"'
 
 
 def _veil(visitor: Visitor, t: Words) -> str:
