@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from identigen import masks
-from identigen.detection import bundled, faces, gate, pairing, pointing, yolo
+from identigen.detection import bundled, faces, gate, pairing, pointing, refining, sam, yolo
 from identigen.detection.pairing import Body, Person
-from identigen.errors import ModelError
+from identigen.errors import EngineError, ModelError
 from identigen.settings import Settings
 from identigen.types import Box, Face, Mask, Photo, Pixels, Point, Subject, Window
 
@@ -61,10 +63,7 @@ class Detector:
 
     def detect(self, photo: Photo) -> tuple[Subject, ...]:
         """Find everybody in a photo, numbered from 1, left to right, with disjoint masks; nobody gives `()`."""
-        found = self.find_faces(photo.pixels)
-        bodies = self._find_bodies(photo.pixels)
-        people = [_person(photo.pixels, face, body) for face, body in pairing.pair(found, bodies)]
-        people = pairing.without_doubles(people)
+        people = self._find_everybody(photo.pixels)
         people = sorted(people, key=pairing.nearness, reverse=True)[: self._settings.max_people]
         people = [person for person in pairing.separate(people) if person.mask.area]
         return tuple(_subject(number, person) for number, person in enumerate(pairing.left_to_right(people), 1))
@@ -87,6 +86,22 @@ class Detector:
             return None
         return self._added(photo, pointing.body_in(photo.pixels, box), subjects)
 
+    def refine(self, photo: Photo, mask: Mask, points: Sequence[Point], labels: Sequence[bool]) -> Mask:
+        """Mend an outline by points that belong to it (label true) and points that do not; see `refining`.
+
+        Raises `MaskError` for a point beside the photo or without a label.
+        """
+        positive, negative = refining.sort_points(photo.pixels, points, labels)
+        proposal = None
+        if sam.is_available(self._settings):
+            try:
+                proposal = refining.propose_by_sam(photo.pixels, mask, positive, negative, self._settings)
+            except (EngineError, ModelError) as broken:
+                self._tell(f"{broken} Outlines are mended by colour.")
+        if proposal is None:
+            proposal = refining.propose_by_colour(photo.pixels, mask, positive, negative)
+        return refining.mend(mask, proposal, positive, negative)
+
     def find_faces(self, pixels: Pixels, window: Window | None = None) -> list[Face]:
         """Find the faces in `(H, W, 3)` pixels, or in a window of them (boxes in the whole photo), largest first."""
         window = window or Window(0, 0, pixels.shape[1], pixels.shape[0])
@@ -96,15 +111,21 @@ class Detector:
         return [faces.moved(face, window) for face in faces.judge_sightings(part, bundled.sight_faces(part))]
 
     def find_people(self, pixels: Pixels, window: Window) -> list[Mask]:
-        """Regions of people in a window of a picture, with or without a face."""
-        part = pixels[window.slices]
+        """Regions of people in a window of a picture, with or without a face; they may overlap."""
+        part = np.ascontiguousarray(pixels[window.slices])
         if not part.size:
             return []
-        bodies = self._find_bodies(part)
         size = pixels.shape[:2]
-        return [_moved(body.mask, window, (size[0], size[1])) for body in bodies]
+        return [_moved(person.mask, window, (size[0], size[1])) for person in self._find_everybody(part)]
 
-    def _find_bodies(self, pixels: Pixels) -> list[Body]:
+    def _find_everybody(self, pixels: Pixels) -> list[Person]:
+        """Everybody once, by face, body or both; their masks may overlap."""
+        found = self.find_faces(pixels)
+        bodies = self._find_bodies(pixels, found)
+        people = [_person(pixels, face, body, found) for face, body in pairing.pair(found, bodies)]
+        return pairing.without_doubles(people)
+
+    def _find_bodies(self, pixels: Pixels, faces: Sequence[Face] = ()) -> list[Body]:
         """People as regions, each once: by YOLO where it is in use, else by a search with the pose model."""
         if min(pixels.shape[:2]) < bundled.MIN_SIDE:
             return []
@@ -113,13 +134,22 @@ class Detector:
                 return pairing.distinct_bodies(yolo.segment_people(pixels, self._weights, self._settings))
             except ModelError as broken:
                 self._weights, self.notices = None, (str(broken),)
-        return pairing.distinct_bodies(bundled.search_bodies(pixels))
+        return pairing.distinct_bodies(bundled.search_bodies(pixels, faces))
 
     def _body_at(self, pixels: Pixels, point: Point) -> Body | None:
         height, width = pixels.shape[:2]
         if not (0 <= point[0] < width and 0 <= point[1] < height) or min(height, width) < bundled.MIN_SIDE:
             return None
+        if sam.is_available(self._settings):
+            try:
+                return sam.body_at(pixels, point, self._settings) or pointing.body_at(pixels, point)
+            except (EngineError, ModelError) as broken:
+                self._tell(f"{broken} Clicks are outlined without it.")
         return pointing.body_at(pixels, point)
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices = (*self.notices, sentence)
 
     def _added(self, photo: Photo, body: Body, subjects: Sequence[Subject]) -> Subject | None:
         """`body` as a new subject, without the pixels of the others."""
@@ -154,17 +184,16 @@ def _moved(mask: Mask, window: Window, photo_size: tuple[int, int]) -> Mask:
     return Mask(place if mask.area else w, mask.pixels, photo_size)
 
 
-def _person(pixels: Pixels, face: Face | None, body: Body | None) -> Person:
+def _person(pixels: Pixels, face: Face | None, body: Body | None, faces: Sequence[Face]) -> Person:
     """Complete a pair: a face without a body gets one by pose, a body without a face a guess where its head is."""
     if face is not None and (body is None or body.detector == bundled.POSE):
-        body = bundled.body_of_face(pixels, face) or body  # a crop of one's own is sharper than the search
+        others = [other for other in faces if other is not face]
+        body = bundled.body_of_face(pixels, face, others) or body  # a crop of one's own is sharper than the search
     if body is None:
         assert face is not None, "a pair holds a face or a body"
         return Person(pairing.face_region(face, (pixels.shape[0], pixels.shape[1])), face, face.score)
     if face is not None:
         return Person(body.mask, face, face.score)
-    if body.detector == bundled.POSE:
-        body = bundled.second_look(pixels, body)
     return Person(body.mask, None, body.score, body.head or pairing.head_of(body.mask))
 
 

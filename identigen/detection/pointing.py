@@ -9,7 +9,7 @@ import numpy as np
 
 from identigen import masks
 from identigen.crop import square_around
-from identigen.detection.bundled import cut_share, segment_person
+from identigen.detection.bundled import segment_person
 from identigen.detection.pairing import Body
 from identigen.types import Bools, Box, Mask, Pixels, Point, Window
 
@@ -41,7 +41,7 @@ def body_in(pixels: Pixels, box: Box) -> Body:
 def _by_pose(pixels: Pixels, point: Point) -> Body | None:
     """The clearest person among crops of several sizes whose silhouette holds the point."""
     bodies = [
-        (body.score - cut_share(body.mask, window), body)
+        (body.score, body)
         for window in _windows(pixels, point)
         if (body := segment_person(pixels, window)) is not None
         and body.mask.contains(point)

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from identigen.detection.pairing import Body
 from identigen.errors import MaskError
 from identigen.models import borrow
 from identigen.models.devices import choose_device, enough_memory_for
@@ -26,6 +27,10 @@ VIEW_SIDE = 1024
 NEARLY_AS_SURE = 0.9
 """One click may mean a button, the shirt or the person: the largest answer is taken that is this sure of itself, in
 shares of the surest."""
+MOST_OF_A_PHOTO = 0.8
+"""What is larger is a wall or the sky, which can be clicked as well."""
+SCORE = 0.5
+"""Of somebody whom a user pointed at and no detector found."""
 
 
 def is_available(settings: Settings) -> bool:
@@ -59,6 +64,14 @@ def segment(
         small = _predict(model, processor, view, prompt)
     large = cv2.resize(small.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.0
     return _clicked_parts(Mask.from_array(large), positive)
+
+
+def body_at(pixels: Pixels, point: Point, settings: Settings) -> Body | None:
+    """The person, or the thing, under a click; None where it is the scene itself. Raises what `segment` raises."""
+    mask = segment(pixels, [point], [], settings)
+    if not mask.contains(point) or mask.area > MOST_OF_A_PHOTO * pixels.shape[0] * pixels.shape[1]:
+        return None
+    return Body(mask, SCORE, "sam")
 
 
 def _predict(model: Any, processor: Any, view: Pixels, prompt: dict[str, Any]) -> Any:
