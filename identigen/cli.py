@@ -267,6 +267,19 @@ def evaluate_identity_command(
     evaluate_identity(_folder(faces), limit=limit, sheet=sheet)
 
 
+@evaluate_app.command("heads")
+def evaluate_heads_command(
+    faces: Annotated[Path, typer.Argument(metavar="FACES_DIR", help="The training faces, with index.csv.")],
+    work: Annotated[Path, typer.Option(help="Where measured.npz of a training lies, or will lie.")],
+    limit: Annotated[int | None, typer.Option(help="Only the first N held-out pictures.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write contact sheets into this folder.")] = None,
+) -> None:
+    """How near drawn people are to held-out people: kernel distances of the recogniser's descriptors."""
+    from identigen.evaluation.heads import evaluate_heads
+
+    evaluate_heads(_folder(faces), work, limit=limit, sheet=sheet)
+
+
 @app.callback(invoke_without_command=True)
 def root(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
     """New people for old pictures."""
