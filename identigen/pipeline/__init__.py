@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from identigen import masks
 from identigen.detection import Detector
-from identigen.errors import OperationUnavailable, PlanError
+from identigen.errors import EngineError, ModelError, OperationUnavailable, PlanError
 from identigen.obfuscation import WARNINGS
 from identigen.pipeline.plan import derived_seed, make_plan
 from identigen.pipeline.removal import engine_of
@@ -26,7 +26,7 @@ from identigen.pipeline.run import Run, assemble
 from identigen.pipeline.scene import Scene
 from identigen.recognition import Recogniser, default_recogniser
 from identigen.settings import Settings
-from identigen.types import Box, Operation, Outcome, Photo, Plan, Point, Quality, Result, Step, Subject
+from identigen.types import Box, Mask, Operation, Outcome, Photo, Plan, Point, Quality, Result, Step, Subject
 
 if TYPE_CHECKING:
     from identigen.background import BackgroundPredictor
@@ -97,8 +97,13 @@ class Pipeline:
     def prepare(self) -> tuple[str, ...]:
         """Fetch what may be fetched, load what a first visitor would wait for; return sentences to be shown."""
         notices = tuple(self.detector.prepare())
-        for engine in self.synthesisers[:1]:
-            engine.prepare()
+        for engine in self.synthesisers:
+            try:
+                engine.prepare()
+            except (EngineError, ModelError) as error:
+                notices += (f"The {engine.name} engine cannot be used: {error}",)
+            else:
+                break
         return notices
 
     def operations(self) -> dict[Operation, Availability]:
@@ -112,6 +117,14 @@ class Pipeline:
     def subject_at(self, photo: Photo, point: Point, subjects: Sequence[Subject]) -> Subject | None:
         """Who is under `point`: one of `subjects`, somebody new with the next number, or None."""
         return self.detector.subject_at(photo, point, subjects)
+
+    def refine(self, photo: Photo, subject: Subject, points: Sequence[Point], labels: Sequence[bool]) -> Mask:
+        """The subject's outline, mended by points that belong to it (label true) and points that do not.
+
+        By SAM where its weights are here, by colour otherwise; only the pieces under the points change. Give the
+        answer back as `Edit.mask`, or as the mask of the subject. Raises `MaskError` for a point beside the photo.
+        """
+        return self.detector.refine(photo, subject.mask, points, labels)
 
     def subject_in(self, photo: Photo, box: Box, subjects: Sequence[Subject]) -> Subject:
         """The person in a box drawn by hand; where none is recognised the whole box counts as one, to be covered."""
