@@ -61,6 +61,8 @@
       $("#work").classList.toggle("away", language.dataset.page !== "work");
     }
     if ($("[data-kiosk]", element)) start_kiosk();
+    const mask = editor && $(`[data-local=paint][data-id="${editor.texts.id}"]`, element);
+    if (mask) editor.answered(mask.dataset.mask);
     const cards = $(".cards", element);
     if (cards && picked) show_card(cards, picked);
   }
@@ -458,10 +460,15 @@
 
   /* ---------------------------------------------------------------- masks are painted */
 
+  let editor = null; // the one that is open
+
   class MaskEditor {
     constructor(texts) {
       this.texts = texts;
-      this.erasing = false;
+      this.tool = "brush";
+      this.points = []; // where "this too" and "not this" were pressed, in shares of width and height
+      this.labels = [];
+      this.sent = 0; // steps that Cancel has to take back
       this.strokes = document.createElement("canvas"); // red: added, blue: erased; all that is sent back
     }
 
@@ -469,14 +476,21 @@
       const t = Object.fromEntries(Object.entries(this.texts).map(([name, text]) => [name, escaped(text)]));
       this.dialog = create(`<dialog class="sheet painter" aria-label="${t.title}"><div class="sheet-head"><h2>${t.title}</h2>
         <div class="segments small" role="group"><button type="button" value="brush" aria-pressed="true">${t.brush}</button>
-        <button type="button" value="eraser" aria-pressed="false">${t.eraser}</button></div>
+        <button type="button" value="eraser" aria-pressed="false">${t.eraser}</button>
+        <button type="button" value="more" aria-pressed="false">${t.more}</button>
+        <button type="button" value="less" aria-pressed="false">${t.less}</button></div>
         <label>${t.size}<input type="range" name="size" min="4" max="160" value="36"></label>
         <label>${t.zoom}<input type="range" name="zoom" min="100" max="500" step="10" value="100"></label></div>
         <div class="easel"><div class="paper"><img alt=""><canvas tabindex="0" aria-label="${t.title}"></canvas></div></div>
         <div class="sheet-end"><button type="button" class="soft" value="cancel">${t.cancel}</button>
         <button type="button" class="solid" value="done">${t.done}</button></div></dialog>`);
       document.body.append(this.dialog);
-      this.dialog.addEventListener("close", () => this.dialog.remove());
+      editor = this;
+      this.dialog.addEventListener("close", () => {
+        editor = null;
+        this.dialog.remove();
+      });
+      this.dialog.addEventListener("cancel", () => this.take_back());
       this.dialog.addEventListener("click", (event) => this.press(event.target.closest("button")?.value));
       this.field("zoom").addEventListener("input", () => this.fit());
       this.dialog.showModal();
@@ -494,15 +508,10 @@
       for (const canvas of [this.canvas, this.strokes]) [canvas.width, canvas.height] = [photo.naturalWidth, photo.naturalHeight];
       this.pen = this.canvas.getContext("2d", { willReadFrequently: true });
       this.record = this.strokes.getContext("2d");
-      this.pen.drawImage(mask, 0, 0, this.canvas.width, this.canvas.height);
-      const picture = this.pen.getImageData(0, 0, this.canvas.width, this.canvas.height);
-      for (let i = 0; i < picture.data.length; i += 4) {
-        const inside = picture.data[i] >= 128;
-        picture.data.set([232, 74, 47, inside ? 255 : 0], i);
-      }
-      this.pen.putImageData(picture, 0, 0);
+      this.tint(mask);
       this.fit();
       this.canvas.addEventListener("pointerdown", (event) => {
+        if (this.tool === "more" || this.tool === "less") return this.refine(event);
         this.canvas.setPointerCapture(event.pointerId);
         this.last = null;
         this.paint(event);
@@ -511,6 +520,43 @@
         if (this.canvas.hasPointerCapture(event.pointerId)) this.paint(event);
       });
       this.dialog.classList.add("ready");
+    }
+
+    tint(mask) {
+      this.pen.globalCompositeOperation = "copy";
+      this.pen.drawImage(mask, 0, 0, this.canvas.width, this.canvas.height);
+      const picture = this.pen.getImageData(0, 0, this.canvas.width, this.canvas.height);
+      for (let i = 0; i < picture.data.length; i += 4) {
+        const inside = picture.data[i] >= 128;
+        picture.data.set([232, 74, 47, inside ? 255 : 0], i);
+      }
+      this.pen.putImageData(picture, 0, 0);
+    }
+
+    /* The server mends the outline at a point; its answer is the next page, with another address of the mask. */
+    refine(event) {
+      if (this.dialog.classList.contains("waiting")) return;
+      const frame = this.canvas.getBoundingClientRect();
+      this.points.push([(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height]);
+      this.labels.push(this.tool === "more");
+      this.dialog.classList.add("waiting");
+      this.sent += 1;
+      send({ do: "refine", id: this.texts.id, points: this.points, labels: this.labels, png: this.painted ? this.strokes.toDataURL("image/png") : "" });
+    }
+
+    async answered(address) {
+      if (!this.dialog.classList.contains("waiting")) return;
+      if (address !== this.texts.mask) {
+        this.texts = { ...this.texts, mask: address };
+        this.tint(await load(address));
+        this.record.clearRect(0, 0, this.strokes.width, this.strokes.height);
+        this.painted = false;
+      } else this.sent -= 1;
+      this.dialog.classList.remove("waiting");
+    }
+
+    take_back() {
+      for (; this.sent; this.sent -= 1) send({ do: "undo" });
     }
 
     fit() {
@@ -525,17 +571,20 @@
       const scale = this.canvas.width / frame.width;
       const point = [(event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale];
       const width = this.field("size").valueAsNumber * Math.min(1, scale * 1.6);
-      stroke(this.pen, this.last ?? point, point, width, this.erasing ? "destination-out" : "source-over", "rgb(232 74 47)");
-      stroke(this.record, this.last ?? point, point, width, "source-over", this.erasing ? "rgb(0 0 255)" : "rgb(255 0 0)");
+      const erasing = this.tool === "eraser";
+      this.painted = true;
+      stroke(this.pen, this.last ?? point, point, width, erasing ? "destination-out" : "source-over", "rgb(232 74 47)");
+      stroke(this.record, this.last ?? point, point, width, "source-over", erasing ? "rgb(0 0 255)" : "rgb(255 0 0)");
       this.last = point;
     }
 
     press(name) {
-      if (name === "brush" || name === "eraser") {
-        this.erasing = name === "eraser";
+      if (["brush", "eraser", "more", "less"].includes(name)) {
+        this.tool = name;
         for (const button of this.dialog.querySelectorAll(".segments button")) button.setAttribute("aria-pressed", button.value === name);
       }
-      if (name === "done" && this.record) send({ do: "mask", id: this.texts.id, png: this.strokes.toDataURL("image/png") });
+      if (name === "cancel") this.take_back();
+      if (name === "done" && this.painted) send({ do: "mask", id: this.texts.id, png: this.strokes.toDataURL("image/png") });
       if (name === "done" || name === "cancel") this.dialog.close();
     }
   }

@@ -7,6 +7,7 @@ for what people can do wrong, and `KeyError`, `ValueError` or `TypeError` for wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from identigen import masks
@@ -128,6 +129,23 @@ def painted(_: Pipeline, visitor: Visitor, data: Data) -> None:
     _show_masks(visitor)
 
 
+def refined(pipeline: Pipeline, visitor: Visitor, data: Data) -> None:
+    """Mend a person's region, with what was painted so far, by points that belong to it and points that do not.
+
+    Points come as shares of width and height, because the browser paints on a preview.
+    """
+    current, number = visitor.require(), int(data["id"])
+    region = session.region_of(current, number)
+    if data.get("png"):
+        region = repaint(region, picture_in(data["png"]))
+    width, height = current.photo.width, current.photo.height
+    points = [(float(x) * width, float(y) * height) for x, y in data["points"]]
+    labels = [value is True for value in data["labels"]]
+    mask = pipeline.refine(current.photo, replace(current.subject(number), mask=region), points, labels)
+    _set(visitor, data, mask=mask)
+    _show_masks(visitor)
+
+
 def mask_file(_: Pipeline, visitor: Visitor, data: Data) -> None:
     """Take the mask from a file of the visitor's own."""
     photo = visitor.require().photo
@@ -245,6 +263,7 @@ ACTIONS: Mapping[str, Action] = {
     "grow": _grower(1),
     "shrink": _grower(-1),
     "mask": painted,
+    "refine": refined,
     "mask-file": mask_file,
     "mask-reset": mask_reset,
     "show": show,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,8 @@ from identigen.pipeline import Pipeline, make_plan
 from identigen.report import detection_json
 from identigen.ui.inputs import parse_operation, parse_subjects, read_and_delete
 from identigen.verification import examined
+
+KEPT_SECONDS = 60.0
 
 
 def detect(pipeline: Pipeline, file: str) -> dict[str, Any]:
@@ -47,7 +51,13 @@ def _told() -> Iterator[None]:
 
 
 def _temporary_file(data: bytes, name: str) -> str:
-    """A file for the answer in the app's own temporary folder, which is emptied after a while."""
-    path = Path(tempfile.mkdtemp(dir=os.environ.get("GRADIO_TEMP_DIR"))) / name
+    """A file for the answer; Gradio gives away a copy of it, so that the files of earlier answers can go."""
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir())) / "identigen-answers"
+    now = time.time()
+    for old in folder.glob("*"):
+        if old.stat().st_mtime < now - KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=folder)) / name
     path.write_bytes(data)
     return str(path)

@@ -245,6 +245,18 @@ def test_masks_are_painted_grown_exported_imported_and_survive(visit, zidane, tm
     assert painted[int(0.2 * size[0]), int(0.9 * size[1])]
     assert not painted[int(inside[0] * size[0]), int(inside[1] * size[1])]
 
+    page.click("[data-local=paint]")
+    page.wait_for_selector("dialog.ready")
+    page.click("dialog [value=more]")
+    press(visit, paper["x"] + 0.1 * paper["width"], paper["y"] + 0.1 * paper["height"])
+    page.wait_for_selector("dialog.waiting")
+    page.wait_for_selector("dialog:not(.waiting)")
+    page.click("dialog [value=done]")
+    assert mask()[int(0.1 * size[0]), int(0.1 * size[1])]
+    page.click("button[data-do=undo]")
+    page.wait_for_timeout(300)
+    assert (mask() == painted).all()
+
     page.select_option(".card[data-id='1'] select", "solid")
     wait_for_summary(page, "Solid")
     page.click(".card[data-id='2'] .crop")

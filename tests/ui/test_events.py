@@ -43,6 +43,12 @@ class SmallPipeline:
     def anonymize(self, photo, subjects, plan) -> Result:
         return complete(self.run(photo, subjects, plan))
 
+    def refine(self, photo, subject, points, labels) -> Mask:
+        mask = subject.mask.to_array()
+        for (x, y), label in zip(points, labels, strict=True):
+            mask[int(y) : int(y) + 4, int(x) : int(x) + 4] = label
+        return Mask.from_array(mask)
+
     def subject_in(self, photo, box, subjects) -> Subject:
         return someone(1) if box[2] < 30 else Subject(len(subjects) + 1, box, masks.rectangle(box, SIZE))
 
@@ -168,6 +174,7 @@ def test_methods_are_compared_rated_and_noted(desk, request_, visitor):
         {"do": "strength", "id": 1, "value": "nan"}, {"do": "region", "id": 1, "value": ["box"]},
         {"do": "extent", "id": 1, "value": "soul"}, {"do": "mask", "id": 1, "png": "file:///etc/passwd"},
         {"do": "mask", "id": 1, "png": "data:image/png;base64,????"}, {"do": "mask-file", "id": 1, "png": None},
+        {"do": "refine", "id": 1, "points": 7, "labels": []}, {"do": "refine", "id": 1, "points": [["a", 1]]},
         {"do": "box", "box": [1, 2]}, {"do": "box", "box": [9, 9, 5, 5]}, {"do": "box", "box": [0, 0, 1e9, 5]},
         {"do": "open", "id": None}, {"do": "view"}, {"do": ["toggle"], "id": {}},
     ],
@@ -213,6 +220,19 @@ def test_a_painted_mask_changes_only_what_was_touched(desk, request_, visitor):
     assert (mask != expected).mean() < 0.01
     act(desk, request_, do="mask-reset", id=1)
     assert visitor.session.choice(1).mask is None
+
+
+def test_points_mend_a_mask_after_what_was_painted(desk, request_, visitor):
+    strokes = np.zeros((40, 60, 4), np.uint8)
+    strokes[30:40, 40:60] = (0, 0, 255, 255)
+    points = {"points": [[0.5, 0.5], [0.1, 0.5]], "labels": [True, False]}
+    act(desk, request_, do="refine", id=1, png=picture(strokes), **points)
+    mask = visitor.session.choice(1).mask.to_array()
+    assert mask[40, 60]
+    assert not mask[40, 12]
+    assert mask[70, 100]
+    act(desk, request_, do="refine", id=1, **points)
+    assert (visitor.session.choice(1).mask.to_array() == mask).all()
 
 
 def test_a_mask_file_must_fit_the_photo(desk, request_, visitor):

@@ -12,7 +12,7 @@ from identigen.ui.text import say
 
 PACKAGE = Path(__file__).resolve().parents[2] / "identigen"
 # What a visitor meets: how people came out, files that cannot be opened, masks that do not fit.
-ROOMS = ("pipeline", "detection/gate.py", "ui/session.py", "ui/visitors.py")
+ROOMS = ("pipeline", "detection/gate.py", "detection/refining.py", "ui/session.py", "ui/visitors.py")
 THE_SAME = {"Person 7: 7"}
 
 
@@ -44,6 +44,13 @@ def test_what_other_rooms_say_is_known_in_german(room):
 
 def test_warnings_before_a_choice_are_known_in_german():
     assert all(translate("de", warning) != warning for warning in WARNINGS.values())
+
+
+def test_what_is_missing_here_is_told_in_german(pipeline):
+    reasons = [available.reason for available in pipeline.operations().values() if available.reason]
+    assert reasons
+    for text in (*reasons, *pipeline.prepare()):
+        assert not {"the", "is", "needs"} & set(translate("de", text).split()), translate("de", text)
 
 
 def test_what_is_filled_in_comes_through():

@@ -183,7 +183,7 @@ def test_outlines_are_traced_only_where_something_changed(visitor):
 
 def test_why_something_cannot_be_done_is_seen_without_a_mouse(visitor):
     page = views.people(visitor, house())
-    told = page[page.index('class="missing"') :]
+    told = page[page.index("notes missing") :]
     assert "New body" in told
     assert "needs the diffusion engine" in told
 

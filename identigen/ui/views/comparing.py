@@ -77,9 +77,11 @@ def _sums(visitor: Visitor) -> str:
 
 def _photo(visitor: Visitor, place: int, compared: Compared, t: Words) -> str:
     head = f"<h3>{t('compare.photo', number=place + 1)}</h3>" if len(visitor.comparison.photos) > 1 else ""
+    session = visitor.session_of(compared.photo)
+    people = len(session.subjects) if session else "-"
     trials = "".join(_trial(visitor, place, trial, t) for trial in compared.trials)
     return f"""{head}<div class="trials"><article class="trial"><img src="{media(visitor, f"original-{place}.jpg")}" alt="{t("compare.original")}">
-    <div><h4>{t("compare.original")}</h4></div></article>{trials}</div>"""
+    <div><h4>{t("compare.original")}</h4><dl><dt>{t("compare.people")}</dt><dd>{people}</dd><dt>{t("compare.size")}</dt><dd>{compared.photo.width} × {compared.photo.height}</dd></dl></div></article>{trials}</div>"""
 
 
 def _trial(visitor: Visitor, place: int, trial: Trial, t: Words) -> str:

@@ -94,10 +94,13 @@ def _word_about(visitor: Visitor, subject: Subject, choice: Choice, outcome: Out
         return f'<p class="word">{t("state.waiting")}</p>'
     if outcome is not None:
         return badge(outcome, t)
-    own = f"{t('mask.own')} · " if choice.mask is not None else ""
+    parts = [t("mask.own")] if choice.mask is not None else []
     if choice.operation is None and subject.reason and subject.default_operation is not Operation.FACE:
-        return f'<p class="word" title="{t.told(subject.reason)}">{own}{t.told(subject.reason)}</p>'
-    return f'<p class="word">{own}{t("seed")} {choice.seed}</p>' if subject.face else f'<p class="word">{own}</p>'
+        parts.append(t.told(subject.reason))
+    elif (choice.operation or subject.default_operation).is_synthesis:
+        parts.append(f"{t('seed')} {choice.seed}")
+    line = " · ".join(parts)
+    return f'<p class="word" title="{line}">{line}</p>'
 
 
 def badge(outcome: Outcome, t: Words) -> str:
