@@ -122,7 +122,7 @@ class Detector:
         """Everybody once, by face, body or both; their masks may overlap."""
         found = self.find_faces(pixels)
         bodies = self._find_bodies(pixels, found)
-        people = [_person(pixels, face, body, found) for face, body in pairing.pair(found, bodies)]
+        people = [_person(pixels, face, body, found, bodies) for face, body in pairing.pair(found, bodies)]
         return pairing.without_doubles(people)
 
     def _find_bodies(self, pixels: Pixels, faces: Sequence[Face] = ()) -> list[Body]:
@@ -184,17 +184,21 @@ def _moved(mask: Mask, window: Window, photo_size: tuple[int, int]) -> Mask:
     return Mask(place if mask.area else w, mask.pixels, photo_size)
 
 
-def _person(pixels: Pixels, face: Face | None, body: Body | None, faces: Sequence[Face]) -> Person:
-    """Complete a pair: a face without a body gets one by pose, a body without a face a guess where its head is."""
-    if face is not None and (body is None or body.detector == bundled.POSE):
+def _person(
+    pixels: Pixels, face: Face | None, body: Body | None, faces: Sequence[Face], bodies: Sequence[Body]
+) -> Person:
+    """Complete a pair by pose: a face without a body gets one, a body its missing parts and where its head must be."""
+    if body is not None and body.detector != bundled.POSE:
+        body = bundled.complete(pixels, body, face, faces, bodies)
+    elif face is not None:
         others = [other for other in faces if other is not face]
-        body = bundled.body_of_face(pixels, face, others) or body  # a crop of one's own is sharper than the search
+        body = bundled.body_of_face(pixels, face, others) or body  # aimed by the face is surer than by the search
     if body is None:
         assert face is not None, "a pair holds a face or a body"
         return Person(pairing.face_region(face, (pixels.shape[0], pixels.shape[1])), face, face.score)
     if face is not None:
-        return Person(body.mask, face, face.score)
-    return Person(body.mask, None, body.score, body.head or pairing.head_of(body.mask))
+        return Person(body.mask, face, face.score, silhouette=body.silhouette)
+    return Person(body.mask, None, body.score, body.head or pairing.head_of(body.mask), body.silhouette)
 
 
 def _subject(number: int, person: Person) -> Subject:

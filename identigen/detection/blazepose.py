@@ -90,13 +90,11 @@ class Stance:
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         return float(visible[inside].mean()) if inside.any() else 0.0
 
-    def silhouette(self, photo_size: tuple[int, int]) -> tuple[Floats, Window]:
-        """The opacity in pixels of the photo, and which part of it that is."""
-        window = self.aim.window(*photo_size)
+    def over(self, window: Window) -> Floats:
+        """The opacity of the silhouette in a window of the photo, 0 outside of the square."""
         to_view = _between_middles(self.aim.to_view(window.left, window.top))
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        size = (window.width, window.height)
-        return np.asarray(cv2.warpAffine(self.opacity, to_view, size, flags=flags), np.float32), window
+        return np.asarray(cv2.warpAffine(self.opacity, to_view, (window.width, window.height), flags=flags), np.float32)
 
 
 def spot_people(pixels: Pixels, window: Window) -> list[tuple[float, Aim]]:

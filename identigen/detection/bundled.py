@@ -8,7 +8,7 @@ a crop around each face, because it sees one person at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -41,6 +41,7 @@ POSE = "mediapipe-pose"
 LENGTHS = (3.6, 2.5, 1.8)
 CROWN = 1 / 3
 LYING = 40.0  # degrees: a head that leans more does so with its body
+AGREED_IOU = 0.6
 PRESENT, LIKELY_PRESENT, SURELY_PRESENT = 0.5, 0.7, 0.9
 OPAQUE = 0.3  # lower than a half: what a mask leaves of a person stays to be seen
 # Crops in which people without a visible face are looked for: how many across and down, and their share of the photo.
@@ -165,6 +166,30 @@ def _belongs(body: Body, face: Face, others: Sequence[Face]) -> bool:
     return share_inside(face.box, body.mask) > 0.7 and all(share_inside(o.box, body.mask) < 0.5 for o in others)
 
 
+def complete(pixels: Pixels, body: Body, face: Face | None, faces: Sequence[Face], bodies: Sequence[Body]) -> Body:
+    """Add what the pose network sees of a body that another detector found, where both agree on who it is.
+
+    The other's outline may be coarse or cut by its box: feet, hands and hair come back. None of the other `faces` is
+    followed, and what belongs to another of the `bodies` is not taken.
+    """
+    hidden = [other.box for other in faces if other is not face]
+    pose = body_of_face(pixels, face, [other for other in faces if other is not face]) if face else None
+    if pose is None or masks.iou(pose.mask, body.mask) < AGREED_IOU:
+        pose = _body(pixels, read_twice(pixels, read_stance(pixels, _aim_at(body.mask.window), hidden), hidden))
+    if pose is None or masks.iou(pose.mask, body.mask) < AGREED_IOU:
+        return body
+    more = pose.mask
+    for other in bodies:
+        more = masks.subtract(more, other.mask) if other is not body else more
+    return replace(body, mask=masks.union((body.mask, more), body.mask.photo_size), head=body.head or pose.head)
+
+
+def _aim_at(window: Window) -> Aim:
+    """The square around somebody of whom no more is known than where."""
+    x1, y1, x2, y2 = window.box
+    return Aim((x1 + x2) / 2, (y1 + y2) / 2, 1.25 * max(window.width, window.height))
+
+
 def _aims_below(face: Face) -> Iterator[Aim]:
     """Where the body of a face may be: upright at several sizes, and along the head where that lies on its side."""
     for length in LENGTHS:
@@ -188,9 +213,9 @@ def _shows(stance: Stance, face: Face) -> bool:
 
 def _body(pixels: Pixels, stance: Stance) -> Body | None:
     size = (pixels.shape[0], pixels.shape[1])
-    opacity, window = stance.silhouette(size)
-    mask = Mask.from_window(masks.largest_part(opacity > OPAQUE), window, size)
-    return Body(mask, stance.visibility(size), POSE, head_of_pose(stance.points)) if mask.area else None
+    window = stance.aim.window(*size)
+    mask = Mask.from_window(masks.largest_part(stance.over(window) > OPAQUE), window, size)
+    return Body(mask, stance.visibility(size), POSE, head_of_pose(stance.points), stance) if mask.area else None
 
 
 def segment_person(pixels: Pixels, window: Window, least: float = 0.0) -> Body | None:
