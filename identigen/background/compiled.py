@@ -15,6 +15,8 @@ import numpy as np
 
 RADIUS = 3
 CHANNELS = 5
+_SEEN = 3
+"""Pixels of an end that are averaged: one alone may be a speck."""
 _ROW = (2 * RADIUS + 1) * CHANNELS
 
 
@@ -116,6 +118,64 @@ def search(  # type: ignore[no-untyped-def]
             if cost < best:
                 best, by, bx = cost, v, u
         costs[i], sources[i, 0], sources[i, 1] = best, by, bx
+
+
+@_compiled
+def first_seen(picture, unknown, y, x, dy, dx, colour):  # type: ignore[no-untyped-def]
+    """Put the mean of the first known pixels from (y, x) along (dy, dx) into `colour`; return how far, 0 for none."""
+    height, width = unknown.shape
+    far, seen = 0, 0
+    for step in range(1, height + width):
+        v, u = np.int32(np.floor(y + step * dy + 0.5)), np.int32(np.floor(x + step * dx + 0.5))
+        if v < 0 or u < 0 or v >= height or u >= width or (seen and unknown[v, u]):
+            break
+        if unknown[v, u]:
+            continue
+        if not seen:
+            far = step
+            colour[:] = 0
+        for c in range(3):
+            colour[c] += picture[v, u, c]
+        seen += 1
+        if seen == _SEEN:
+            break
+    if seen:
+        colour /= np.float32(seen)
+    return far
+
+
+@_compiled
+def look_across(picture, unknown, ys, xs, directions, unlike, out, sure, lo, hi):  # type: ignore[no-untyped-def]
+    """Colours of the hidden pixels `lo..hi-1`, drawn straight between what is seen on two opposite sides of them.
+
+    A line, an edge or a band that enters the hole here and leaves it there looks alike at both ends: such directions
+    count, near ends more than far ones. picture `(H, W, 3) uint8`; unknown `(H, W) bool`; directions `(k, 2) float32`
+    (dy, dx) over half a turn; unlike: difference in grey levels at which ends hardly belong together; out
+    `(n, 3) float32`; sure `(n,) float32`: which share of the views agrees.
+    """
+    one, two = np.zeros(3, np.float32), np.zeros(3, np.float32)
+    for i in range(lo, hi):
+        agreeing, possible = np.float32(0), np.float32(1e-12)
+        out[i] = 0
+        for k in range(len(directions)):
+            dy, dx = directions[k, 0], directions[k, 1]
+            far_one = first_seen(picture, unknown, ys[i], xs[i], dy, dx, one)
+            far_two = first_seen(picture, unknown, ys[i], xs[i], -dy, -dx, two)
+            if far_one == 0 or far_two == 0:
+                continue
+            apart = np.float32(0)
+            for c in range(3):
+                apart += (one[c] - two[c]) ** 2
+            across = np.float32(far_one + far_two)
+            weight = np.float32(1) / across**2
+            possible += weight
+            weight *= np.exp(-apart / (3 * unlike * unlike))
+            agreeing += weight
+            for c in range(3):
+                out[i, c] += weight * (far_two * one[c] + far_one * two[c]) / across
+        sure[i] = agreeing / possible
+        if agreeing > 0:
+            out[i] /= agreeing
 
 
 @_compiled

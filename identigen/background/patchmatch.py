@@ -3,8 +3,9 @@
 A hole is filled by pieces of its surroundings so that every 7x7 patch of the fill looks like some patch of the photo:
 Wexler, Shechtman and Irani 2007 (space-time completion, here in space) with the search of Barnes 2009 (PatchMatch) and
 the texture features of Newson 2014, which keep fine texture from being confused with flat colour. Lines and planes that
-enter the hole are continued smoothly into it first (Bertalmio 2001, Navier-Stokes); on the coarse scales this guide
-pulls the search towards sources of the expected overall colour, and in the end it settles what is left of colour steps.
+enter the hole are continued into it first: straight across where both sides look alike, smoothly elsewhere (Bertalmio
+2001, Navier-Stokes). On the coarse scales this guide pulls the search towards sources of the expected overall colour,
+and in the end it settles what is left of colour steps.
 
     smooth guess -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ... -> harmonise
 
@@ -41,6 +42,10 @@ _ENOUGH = 64
 """A level with fewer patches to copy from is not worth searching."""
 _GUIDE_DEPTH = 48.0
 """The guide is drawn on the first level on which no pixel of the hole is farther than this from the rim."""
+_DIRECTIONS = 16
+"""In which lines are continued, over half a turn."""
+_UNLIKE = 10.0
+"""Difference of colour, in grey levels, at which what is seen on two opposite sides hardly belongs together."""
 _MISFIT = 2.0
 """Root mean square difference, in grey levels, from which on a source is in doubt."""
 _BELIEF = 0.6
@@ -54,11 +59,11 @@ class Effort:
     coarse_rounds: int = 10
     fine_rounds: int = 3
     passes: int = 2
-    pull: int = 30
+    pull: int = 40
     """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
-    final_selectivity: float = 10.0
+    final_selectivity: float = 20.0
     colour_step: float = 75.0
     """Largest correction of the overall colour at the rim, in grey levels; deep inside the hole it is less."""
 
@@ -238,7 +243,7 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
     base = levels[at]
     # The guide takes no colour of a barred person either.
     unknown = (base.hole | base.barred).astype(np.uint8)
-    drawn = cv2.inpaint(np.ascontiguousarray(base.features[:, :, :3]), unknown, 3, cv2.INPAINT_NS)
+    drawn = continued(np.ascontiguousarray(base.features[:, :, :3]), unknown)
     guided = []
     for depth, level in enumerate(levels):
         height, width = level.hole.shape
@@ -248,6 +253,21 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
         guide = cv2.resize(drawn, full, interpolation=method)[:height, :width]
         guided.append(replace(level, guide=np.ascontiguousarray(guide)))
     return guided
+
+
+def continued(pixels: Pixels, unknown: Pixels) -> Pixels:
+    """`(h, w, 3)` pixels with what surrounds the unknown ones (not 0 in `(h, w) uint8`) continued into them."""
+    from identigen.background import compiled
+
+    drawn = np.asarray(cv2.inpaint(pixels, unknown, 3, cv2.INPAINT_NS), np.uint8)
+    ys, xs = (a.astype(np.int32) for a in np.nonzero(unknown))
+    across, sure = np.zeros((len(ys), 3), np.float32), np.zeros(len(ys), np.float32)
+    turn = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
+    directions = np.stack([np.sin(turn), np.cos(turn)], 1).astype(np.float32)
+    scene = (pixels, unknown > 0, ys, xs, directions, np.float32(_UNLIKE), across, sure)
+    _in_bands(len(ys), lambda lo, hi: compiled.look_across(*scene, lo, hi))
+    drawn[ys, xs] = np.rint(sure[:, None] * across + (1 - sure[:, None]) * drawn[ys, xs])
+    return drawn
 
 
 def smooth_start(level: Level) -> Level:

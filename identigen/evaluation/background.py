@@ -17,7 +17,7 @@ import numpy as np
 
 from identigen.background import BackgroundPredictor, default_predictor
 from identigen.errors import InputError
-from identigen.types import Bools, Floats, Mask, Pixels
+from identigen.types import Bools, Floats, Mask, Pixels, Window
 
 Filler = Callable[[Pixels, Bools], Pixels]
 Limb = tuple[float, float, float, float, float, float]
@@ -162,14 +162,16 @@ def _leg(side: int, hip: float, rng: np.random.Generator) -> list[Limb]:
 def _rasterise(limbs: Floats, height: int, width: int, size: float, ground: float, across: float) -> Bools:
     """Draw the limbs for a person `size` pixels tall; the head never leaves the picture at the top."""
     feet = max(ground * height, 1.03 * size)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     inside = np.zeros((height, width), bool)
     for x1, y1, r1, x2, y2, r2 in limbs * np.float32(size):
         start = np.array([across * width + x1, feet + y1], np.float32)
         along = np.array([x2 - x1, y2 - y1], np.float32)
+        ends, reach = np.stack([start, start + along]), max(r1, r2) + 1
+        window = Window.around((*(ends.min(0) - reach), *(ends.max(0) + reach)), height, width)
+        y, x = np.mgrid[window.slices].astype(np.float32)
         dx, dy = x - start[0], y - start[1]
         t = np.clip((dx * along[0] + dy * along[1]) / max(float(along @ along), 1e-6), 0.0, 1.0)
-        inside |= np.hypot(dx - t * along[0], dy - t * along[1]) <= r1 + t * (r2 - r1)
+        inside[window.slices] |= np.hypot(dx - t * along[0], dy - t * along[1]) <= r1 + t * (r2 - r1)
     return inside
 
 
