@@ -26,15 +26,16 @@ from identigen.ui.visitors import Visitor, Visitors
 
 Regions = tuple[str, str, str, str, str, str]
 
-FIRST_SIGHT = "zidane"
+FIRST_SIGHT = "astronaut"
+"""The example that everybody finds at first, with its result: one large face."""
 log = logging.getLogger(__name__)
 
 
 class Desk:
     """Serves the visitors of one pipeline."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline, self.pace = pipeline, Pace()
+    def __init__(self, pipeline: Pipeline, first_sight: str = FIRST_SIGHT) -> None:
+        self.pipeline, self.pace, self.first_sight = pipeline, Pace(), first_sight
         settings = pipeline.settings
         self.visitors = Visitors(settings.visitors, 60.0 * settings.session_minutes)
         self._phone_address = phone_address(settings)
@@ -51,7 +52,7 @@ class Desk:
         """Load the models and work out the example that every new visitor finds on the page."""
         try:
             self._notices = self.pipeline.prepare()
-            photo = media.example_photo(FIRST_SIGHT)
+            photo = media.example_photo(self.first_sight)
             found = session.begin(photo, self.pipeline.detect(photo))
             plan = session.plan(found)
             self._example = session.finish(found, self.pipeline.anonymize(photo, found.subjects, plan), plan.edits)

@@ -23,7 +23,7 @@ from identigen.models import asset
 from identigen.pipeline import Pipeline
 from identigen.settings import Settings
 from identigen.ui import media, programs
-from identigen.ui.events import Desk
+from identigen.ui.events import FIRST_SIGHT, Desk
 from identigen.ui.icons import logo
 from identigen.ui.text import say
 
@@ -35,10 +35,10 @@ _ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
 """One photo at a time is worked on: two cores, or one graphics card, are not faster with two."""
 
 
-def build_page(pipeline: Pipeline) -> gr.Blocks:
+def build_page(pipeline: Pipeline, first_sight: str = FIRST_SIGHT) -> gr.Blocks:
     """Build the page over `pipeline`; launch it with `launch_options`."""
     _private_folder()
-    desk = Desk(pipeline)
+    desk = Desk(pipeline, first_sight)
     with gr.Blocks(title=say("en", "title"), fill_width=True, delete_cache=(600, 1800)) as page:
         header = _region("header")
         with gr.Row(elem_id="work"):

@@ -60,7 +60,7 @@ def address(pipeline: Pipeline, event_loops_of_gradio: None) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     pipeline.settings = replace(pipeline.settings, port=port)
-    page = build_page(pipeline)
+    page = build_page(pipeline, first_sight="zidane")  # two people: more can be tried without another photo
     page.desk.warm_up()
     page.launch(**launch_options(page), prevent_thread_lock=True, quiet=True)
     yield f"http://127.0.0.1:{port}/"

@@ -7,7 +7,7 @@ from identigen.pipeline import Availability
 from identigen.types import Operation, Outcome, Subject
 from identigen.ui.house import House
 from identigen.ui.icons import icon
-from identigen.ui.session import Choice, Session, state_of
+from identigen.ui.session import DEFAULT_SEED, Choice, Session, state_of
 from identigen.ui.views.details import details, measured
 from identigen.ui.views.markup import Words, media, words, yes
 from identigen.ui.visitors import Visitor
@@ -97,10 +97,10 @@ def _word_about(visitor: Visitor, subject: Subject, choice: Choice, outcome: Out
     parts = [t("mask.own")] if choice.mask is not None else []
     if choice.operation is None and subject.reason and subject.default_operation is not Operation.FACE:
         parts.append(t.told(subject.reason))
-    elif (choice.operation or subject.default_operation).is_synthesis:
+    elif choice.seed != DEFAULT_SEED and (choice.operation or subject.default_operation).is_synthesis:
         parts.append(f"{t('seed')} {choice.seed}")
     line = " · ".join(parts)
-    return f'<p class="word" title="{line}">{line}</p>'
+    return f'<p class="word" title="{line}">{line}</p>' if line else ""
 
 
 def badge(outcome: Outcome, t: Words) -> str:
