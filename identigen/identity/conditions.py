@@ -58,8 +58,7 @@ class Conditions:
 
     `light_even` `(5, 64)` and `light_odd` `(4, 64)`: directions of the 8 x 8 log light. `axes` `(3 + 4, 128)` and
     `axes_bias`: age, femininity, beard and broad kinship along the recogniser's embedding. `mean`, `scale` whiten.
-    `likeness` `(128, d)` foretells the embedding from a latent, up to a shift; `middle` `(c + 1, d)`
-    foretells the mean latent from a whitened condition and 1.
+    `middle` `(c + 1, d)` foretells the mean latent from a whitened condition and 1.
     """
 
     light_even: Floats
@@ -68,7 +67,6 @@ class Conditions:
     axes_bias: Floats
     mean: Floats
     scale: Floats
-    likeness: Floats
     middle: Floats
 
     @cached_property

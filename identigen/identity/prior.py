@@ -17,9 +17,9 @@ from identigen.models import asset, borrow
 from identigen.types import Floats
 
 FREQUENCIES = 32
-STEPS = 6
+STEPS = 5
 GUIDANCE = 1.0
-STEERING = 2.0
+STEERING = 4.0
 
 
 class Velocity(nn.Module):

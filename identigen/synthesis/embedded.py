@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from identigen.errors import EngineError, Stopped
 from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
+from identigen.identity.foretelling import load_foretelling
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.landmarks import EYES, OVAL, find_landmarks
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
-from identigen.synthesis.rendering import draw, prepare
+from identigen.synthesis.rendering import Canvas, Drawing, draw, prepare
 from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject
 
-TEMPERATURE = 0.9  # of the noise: a little less than the data's own spread keeps rare oddities out
-DISTANCE = (0.4, 1.0)  # foretold distance from the source at strength 0 and 1
+TEMPERATURE = 0.75  # of the noise: less than the data's own spread keeps oddities out
+DISTANCE = (0.5, 0.9)  # foretold distance from the source at strength 0 and 1
+PUSH = (0.25, 0.55)  # how fast the flow is steered there
 STIFFNESS = 1e-3
-LOOSE = 0.6
-PUSH = 0.6
-CHANCES = 12
-FREE = 0.75  # from this strength on, kinship may be given up for distance
+LOOSE = 0.8
+CHANCES = 10
+INDIVIDUALITY = 0.6
+OVERSTATED = 1.3
 YAW = NAMES.index("yaw")
+KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
+APPARENT = [NAMES.index(name) for name in ("age", "femininity", "beard")]
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
 KEEPING = 0.1
 RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
-ELBOW_ROOM = 0.7  # foretold distance from everybody else in the photo
+ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
 
@@ -43,6 +48,7 @@ class Embedded:
         """Read the weights."""
         load_codec()
         load_conditions()
+        load_foretelling()
         load_prior()
 
     def region(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask:
@@ -74,71 +80,126 @@ class Embedded:
         portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding)
         condition = override(conditions, portrait.raw_condition, edit.attributes)
         strangers = [vector - embedding for vector in (*company.others, *company.given)]
-        identities = imagine(conditions, portrait, condition, seeds, edit.strength, strangers)
-        canvas = prepare(codec, portrait, pixels)
-        k = len(codec.detail_scale)
-        colourful = float(np.clip(np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15, 0, 1))
-        usual = codec.decode((np.append(condition, 1).astype(np.float32) @ conditions.middle)[:k])
+        identities = imagine(conditions, portrait, embedding, condition, seeds, edit.strength, strangers)
+        sitting = sit(codec, conditions, portrait, pixels, condition)
         for seed, identity in zip(seeds, identities, strict=True):
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")
-            shape = new_shape(codec, portrait, identity[k:], edit.strength)
-            drawing = draw(
-                codec, portrait, canvas, pixels, calmed(codec, codec.decode(identity[:k]), usual, colourful), shape
-            )
+            drawing = sitting.draw(identity, edit.strength)
             yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sitting:
+    """One face while it is drawn: what all candidates share; `usual` is the mean detail map for its condition."""
+
+    codec: Codec
+    portrait: Portrait
+    canvas: Canvas
+    pixels: Pixels
+    usual: Floats
+    colourful: float
+
+    def draw(self, identity: Floats, strength: float) -> Drawing:
+        """Draw the `identity` `(d,)` over the face."""
+        k = len(self.codec.detail_scale)
+        detail = calmed(self.codec, self.codec.decode(identity[:k]), self.usual, self.colourful)
+        shape = new_shape(self.codec, self.portrait, identity[k:], strength)
+        return draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
+
+
+def sit(codec: Codec, conditions: Conditions, portrait: Portrait, pixels: Pixels, condition: Floats) -> Sitting:
+    """Prepare what all candidates for a portrait under one `condition` `(c,)` share."""
+    usual = codec.decode(usual_identity(conditions, condition)[: len(codec.detail_scale)])
+    colour = np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15
+    return Sitting(codec, portrait, prepare(codec, portrait, pixels), pixels, usual, float(np.clip(colour, 0, 1)))
+
+
+def usual_identity(conditions: Conditions, condition: Floats) -> Floats:
+    """The mean identity `(d,)` of everybody who meets a condition."""
+    return np.asarray(np.append(condition, 1).astype(np.float32) @ conditions.middle)
 
 
 def imagine(
     conditions: Conditions,
     portrait: Portrait,
+    embedding: Floats,
     condition: Floats,
     seeds: Sequence[int],
     strength: float,
     strangers: Sequence[Floats] = (),
 ) -> Floats:
-    """Identities `(n, d)` under the portrait's condition, far from the portrait's own.
+    """Identities `(n, d)` under `condition` `(c,)`, far from the portrait's own, whose embedding is `(128,)`.
 
     For each seed several people are imagined, and the one is taken who is far enough at the least change of what must
-    stay. "Far" is measured where it counts, in the recogniser's embedding as foretold from the latent, but only across
-    the directions of apparent age, gender presentation, beard and (but for high strengths) kinship, which shall stay.
-    `strangers` `(d,)` are other people as seen from the portrait's embedding: nobody is taken who would resemble them.
+    stay. "Far" is measured where it counts, in the recogniser's embedding, as it is foretold to be once the identity
+    is drawn; the flow is steered there, but not along apparent age, gender presentation and beard. `strangers` `(128,)`
+    are other people as seen from the portrait's embedding: nobody is taken who would resemble them.
     """
+    foretelling = load_foretelling()
     own = np.concatenate([portrait.code, portrait.shape_code])
-    likeness = conditions.likeness
-    kept = np.linalg.qr(conditions.axes[: 7 if strength < FREE else 3].T)[0]
+    base = foretelling.base(own, portrait.condition, embedding, strength)
+    likeness, doubt = foretelling.likeness, foretelling.doubt
+    others = np.reshape(strangers, (-1, len(embedding)))
+    apparent = np.linalg.qr(conditions.axes[:3].T)[0]
     lift = np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), likeness)
     wanted = DISTANCE[0] + (DISTANCE[1] - DISTANCE[0]) * strength
+    push = PUSH[0] + (PUSH[1] - PUSH[0]) * strength
 
-    def apart(heading: Floats) -> tuple[Floats, Floats, Floats]:
-        whole = (heading - own) @ likeness.T
-        across = whole - whole @ kept @ kept.T
-        return whole, across, np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
+    def moved(identities: Floats) -> Floats:
+        return np.asarray((identities - own) @ likeness.T + base)
+
+    def across(move: Floats) -> Floats:
+        return np.asarray(move - move @ apparent @ apparent.T)
+
+    # People are led away from the person in unlike directions: each along what sets them apart from the usual face.
+    usual = INDIVIDUALITY * across(moved(usual_identity(conditions, condition)[None]))
+
+    def led(aim: Floats, missing: Floats) -> Floats:
+        aim = aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)
+        step = aim @ lift
+        gain = np.maximum(((step @ likeness.T) * aim).sum(1, keepdims=True), 0.1)
+        return np.asarray(push * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32)
 
     def lead_away(heading: Floats) -> Floats:
-        _, across, length = apart(heading)
-        step = across / length @ lift
-        gain = np.maximum(((step @ likeness.T) * across / length).sum(1, keepdims=True), 0.1)
-        return np.asarray(PUSH * np.clip(wanted - length, 0, 0.1 + 0.4 * strength) * step / gain, np.float32)
+        move = moved(heading)
+        step = led(across(move) - usual, wanted - _expected(across(move), doubt))
+        if len(others):
+            from_others = move[:, None] - others
+            nearest = np.linalg.norm(from_others, axis=2).argmin(1)
+            apart = from_others[np.arange(len(move)), nearest]
+            step += led(across(apart), ELBOW_ROOM - _expected(apart, doubt))
+        return step
 
     chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
-    start = TEMPERATURE * noise(chances, len(own))
-    told = np.array([_loosened(conditions, condition, chance) for chance in chances])
-    people = sample(load_prior(), start, told, steer=lead_away)
-    whole, _, length = apart(people)
-    lost = ((whole @ conditions.axes[:3].T) ** 2).sum(1)
-    worth = np.minimum(length[:, 0], wanted) - KEEPING * np.sqrt(lost)
-    if strangers:
-        nearest = np.linalg.norm(whole[:, None] - np.stack(strangers), axis=2).min(1)
-        worth -= np.maximum(ELBOW_ROOM - nearest, 0)
+    told = np.array([_told(condition, strength, chance) for chance in chances])
+    people = sample(load_prior(), TEMPERATURE * noise(chances, len(own)), told, steer=lead_away)
+    move = moved(people)
+    lost = np.linalg.norm(move @ conditions.axes[:3].T, axis=1)
+    worth = np.minimum(_expected(across(move), doubt), wanted) - KEEPING * lost
+    if len(others):
+        worth -= np.maximum(ELBOW_ROOM - _expected(move[:, None] - others, doubt).min(1), 0)
     best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
 
 
-def _loosened(conditions: Conditions, condition: Floats, chance: Sequence[int]) -> Floats:
-    """The condition as one of many people could meet it: kinship, which is told vaguely, differs from seed to seed."""
+def _expected(move: Floats, doubt: float) -> Floats:
+    """Expected length of a foretold move, given what is not foretold."""
+    return np.asarray(np.sqrt((move**2).sum(-1) + doubt**2))
+
+
+def _told(condition: Floats, strength: float, chance: Sequence[int]) -> Floats:
+    """The condition as one of many people could meet it.
+
+    Told exactly, it names few people: each seed hears it a little differently. Kinship is told at low strengths only.
+    What is told vaguely is followed vaguely, so that apparent age, gender presentation and beard are overstated:
+    without that, children grow up and the old grow young.
+    """
+    told = np.array(condition)
+    told[KIN] *= max(0.0, 1 - 2 * strength)
+    told[APPARENT] *= OVERSTATED
     wobble = np.random.default_rng([*chance, 1]).standard_normal(len(condition))
-    return np.asarray(condition + LOOSE * VAGUENESS * wobble, np.float32)
+    return np.asarray(told + LOOSE * VAGUENESS * wobble, np.float32)
 
 
 def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0) -> Floats:

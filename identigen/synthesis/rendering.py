@@ -167,9 +167,10 @@ def _bend(pixels: Pixels, old: Floats, new: Floats, window: Window) -> Floats:
                           np.hstack([along * 0, along])[1:-1], np.hstack([along * 0 + 1, along])[1:-1]])  # fmt: skip
     centres = np.concatenate([ends, rim * size]) / size.max()
     values = np.concatenate([offsets, np.zeros((len(rim), 2))])
-    grid_x, grid_y = (np.linspace(0, s - 1, 48) for s in size)
+    knots = int(np.clip(size.max() / 5, 24, 48))  # the spline is smooth: it is worked out on a grid and enlarged
+    grid_x, grid_y = (np.linspace(0, s - 1, knots) for s in size)
     places = np.stack(np.meshgrid(grid_x, grid_y), -1).reshape(-1, 2) / size.max()
-    field = _thin_plate(centres, values, places).reshape(48, 48, 2).astype(np.float32)
+    field = _thin_plate(centres, values, places).reshape(knots, knots, 2).astype(np.float32)
     field = np.asarray(cv2.resize(field, (window.width, window.height), interpolation=cv2.INTER_CUBIC), np.float32)
     field *= _ramp(window, 0.06)[..., None]
     y, x = np.mgrid[0 : window.height, 0 : window.width].astype(np.float32)

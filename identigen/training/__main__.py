@@ -17,7 +17,7 @@ import numpy as np
 from identigen.errors import IdentiGenError
 from identigen.identity.appearance import SIDE, Codec
 from identigen.landmarks import head_pose
-from identigen.training.axes import fit_axes, fit_kin, fit_likeness, glasses_score
+from identigen.training.axes import fit_axes, fit_kin, glasses_score
 from identigen.training.codec import (
     DETAIL_COMPONENTS,
     MAX_YAW,
@@ -34,11 +34,13 @@ from identigen.training.data import Faces, measure, read_labels
 from identigen.training.export import export
 from identigen.training.figures import write_figures
 from identigen.training.flow import train
+from identigen.training.foretelling import draw_faces, fit_foretelling
 from identigen.training.latents import Latents, balance, encode_faces, fit_conditions
 from identigen.types import Bools
 
 GLASSES_LIMIT = 0.3
 SEEN_LIMIT = 0.6
+DRAWN_EACH = 4
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(folder: Path, out: Path, steps: int, seed: int) -> None:
-    """Measure, fit the codec, fit the conditions, train the prior, write everything."""
+    """Measure, fit the codec and the conditions, train the prior, learn what drawing does, write everything."""
     started = time.time()
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -79,18 +81,22 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     axes, quality = fit_axes(faces, labels)
     rows = np.flatnonzero(usable)
     codes, held = encode_faces(codec, faces, maps, rows), faces.held_out[rows]
-    likeness, explained = fit_likeness(codes[~held], faces.embeddings[rows[~held]])
-    conditions, raw = fit_conditions(codec, faces, maps, axes, fit_kin(faces, axes), likeness, codes, rows)
+    conditions, raw = fit_conditions(codec, faces, maps, axes, fit_kin(faces, axes), codes, rows)
     everything = Latents(rows, codes, np.array([conditions.whiten(r) for r in raw]))
     signs = np.concatenate([parity, shape_parity])
     taught = _subset(everything, ~held).mirrored(signs)
     kept_back = _subset(everything, held).mirrored(signs)
-    odds = np.tile(balance(raw[~held][:, conditions.index["lightness"]]), 2)
+    odds = np.tile(balance(*(raw[~held][:, conditions.index[name]] for name in ("lightness", "age"))), 2)
     trained = train(taught.codes, taught.conditions, odds, kept_back.codes, kept_back.conditions, steps, seed)
-    sizes = export(out, codec, conditions, axes, trained.network)
+    upright = np.flatnonzero([abs(head_pose(points).yaw) < MAX_YAW for points in faces.landmarks])
+    drawn = draw_faces(faces, upright, codec, conditions, trained.network, DRAWN_EACH, work / "drawn.npz")
+    foretelling, foretold = fit_foretelling(drawn)
+    sizes = export(out, codec, conditions, axes, trained.network, foretelling)
     figures = {
         "faces": {"listed": faces.listed, "kept": len(faces.files), "usable": int(usable.sum()), "taught": len(learn)},
-        "axes": asdict(quality) | {"likeness_explained": explained},
+        "axes": asdict(quality),
+        "foretelling": foretold,
+        "held_out": [name for name, out_of_it in zip(faces.files, faces.held_out, strict=True) if out_of_it],
         "history": trained.history,
         "bytes": sizes,
         "seconds": round(time.time() - started),

@@ -58,15 +58,6 @@ def fit_kin(faces: Faces, axes: Axes) -> tuple[Floats, Floats]:
     return vt[:KIN].astype(np.float32), (-vt[:KIN] @ centre).astype(np.float32)
 
 
-def fit_likeness(codes: Floats, embeddings: Floats) -> tuple[Floats, float]:
-    """The embedding foretold from latents `(128, d)`, and the share of its variance that this explains elsewhere."""
-    out = np.arange(len(codes)) % 10 == 0
-    weights, bias = _ridge(codes[~out], embeddings[~out], 300.0)
-    rest = ((codes[out] @ weights.T + bias - embeddings[out]) ** 2).sum()
-    explained = 1 - float(rest / ((embeddings[out] - embeddings[~out].mean(0)) ** 2).sum())
-    return _ridge(codes, embeddings, 300.0)[0], explained
-
-
 def glasses_score(faces: Faces, labels: dict[str, Label], maps: Maps) -> Floats:
     """How much each face looks as if it wore glasses, about 0 to 1, from the detail around the eyes."""
     greys = (detail[20:100].astype(np.float32).mean(-1) for detail in maps.detail)

@@ -10,12 +10,15 @@ import torch
 
 from identigen.identity.appearance import Codec
 from identigen.identity.conditions import Conditions
+from identigen.identity.foretelling import Foretelling
 from identigen.identity.prior import Velocity
 from identigen.recognition.attributes import Axes
 
 
-def export(folder: Path, codec: Codec, conditions: Conditions, axes: Axes, network: Velocity) -> dict[str, int]:
-    """Write five files into `folder`; return the size of each in bytes."""
+def export(
+    folder: Path, codec: Codec, conditions: Conditions, axes: Axes, network: Velocity, foretelling: Foretelling
+) -> dict[str, int]:
+    """Write six files into `folder`; return the size of each in bytes."""
     from safetensors.numpy import save_file
     from safetensors.torch import save_file as save_tensors
 
@@ -36,4 +39,13 @@ def export(folder: Path, codec: Codec, conditions: Conditions, axes: Axes, netwo
     save_file({"weights": np.ascontiguousarray(axes.weights), "bias": axes.bias}, folder / "attributes.safetensors")
     halves = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in network.state_dict().items()}
     save_tensors(halves, folder / "prior.safetensors")
+    save_foretelling(foretelling, folder / "foretelling.safetensors")
     return {path.name: path.stat().st_size for path in sorted(folder.glob("*.safetensors"))}
+
+
+def save_foretelling(foretelling: Foretelling, path: Path) -> None:
+    """Write half floats; what they lose is far below the doubt."""
+    from safetensors.numpy import save_file
+
+    arrays = {field.name: np.atleast_1d(getattr(foretelling, field.name)) for field in fields(Foretelling)}
+    save_file({name: np.ascontiguousarray(array, np.float16) for name, array in arrays.items()}, path)

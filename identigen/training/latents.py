@@ -51,7 +51,6 @@ def fit_conditions(
     maps: Maps,
     axes: Axes,
     kin: tuple[Floats, Floats],
-    likeness: Floats,
     codes: Floats,
     rows: npt.NDArray[np.intp],
 ) -> tuple[Conditions, Floats]:
@@ -67,8 +66,7 @@ def fit_conditions(
         axes_bias=np.concatenate([axes.bias, kin[1]]).astype(np.float32),
         mean=np.zeros(len(NAMES), np.float32),
         scale=np.ones(len(NAMES), np.float32),
-        likeness=likeness,
-        middle=np.zeros((len(NAMES) + 1, likeness.shape[1]), np.float32),
+        middle=np.zeros((len(NAMES) + 1, codes.shape[1]), np.float32),
     )
     raw = np.array([_raw(reader, codec, faces, maps, i, light) for i, light in zip(rows, cells, strict=True)])
     both = np.concatenate([raw, raw * PARITY])  # the population is symmetric: odd conditions have mean zero
@@ -81,12 +79,19 @@ def fit_conditions(
     return replace(reader, middle=middle), raw
 
 
-def balance(lightness: Floats, bins: int = 8) -> Floats:
-    """Drawing weights `(n,)` that make rare skin tones count about as much as common ones, at most three times."""
-    edges = np.quantile(lightness, [0.01, 0.99])
-    place = np.clip(((lightness - edges[0]) / np.ptp(edges) * bins).astype(int), 0, bins - 1)
-    share = np.bincount(place, minlength=bins)[place] / len(place)
-    return np.asarray(np.clip(np.sqrt(1 / (bins * share)), 0.6, 1.8), np.float32)
+def balance(*traits: Floats, bins: int = 8) -> Floats:
+    """Drawing weights `(n,)` that make faces of rare skin tones and ages count more, at most some six times.
+
+    Each trait `(n,)` is cut into equal steps between its first and last hundredth; a step's weight falls with the root
+    of its share.
+    """
+    weights = np.ones(len(traits[0]))
+    for trait in traits:
+        low, high = np.quantile(trait, [0.01, 0.99])
+        place = np.clip(((trait - low) / (high - low) * bins).astype(int), 0, bins - 1)
+        share = np.bincount(place, minlength=bins)[place] / len(place)
+        weights *= np.clip(np.sqrt(1 / (bins * share)), 0.7, 1.8)
+    return np.asarray(weights, np.float32)
 
 
 def _raw(reader: Conditions, codec: Codec, faces: Faces, maps: Maps, i: int, light: Floats) -> Floats:
