@@ -255,16 +255,30 @@ def evaluate_background_command(
     evaluate_background(_folder(scenes), limit=limit, sheet=sheet)
 
 
+@evaluate_app.command("removal")
+def evaluate_removal_command(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS", help="Photos of people, or folders of them.")],
+    limit: Annotated[int | None, typer.Option(help="Only the N largest people of each photo.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet.")] = None,
+) -> None:
+    """Remove each person on their own: whom does the detector still see, how sharp is the fill."""
+    from identigen.evaluation.removal import evaluate_removal
+
+    evaluate_removal(photos, limit=limit, sheet=sheet)
+
+
 @evaluate_app.command("identity")
 def evaluate_identity_command(
     faces: Annotated[Path, typer.Argument(metavar="FACES_DIR", help="Portraits to be given new faces.")],
     limit: Annotated[int | None, typer.Option(help="Only N pictures, drawn with seed 0.")] = None,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Only faces the model was not taught.")] = False,
+    everybody: Annotated[bool, typer.Option("--everybody", help="All faces, not the largest of each.")] = False,
     sheet: Annotated[Path | None, typer.Option(help="Write contact sheets into this folder.")] = None,
 ) -> None:
     """Re-identification, utility and picture quality of new faces."""
     from identigen.evaluation.identity import evaluate_identity
 
-    evaluate_identity(_folder(faces), limit=limit, sheet=sheet)
+    evaluate_identity(_folder(faces), limit=limit, held_out=held_out, everybody=everybody, sheet=sheet)
 
 
 @evaluate_app.command("heads")

@@ -1,0 +1,85 @@
+"""The protocol for new faces: what counts as a failure, what as a hit, and a run on a real picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from identigen.errors import InputError
+from identigen.evaluation.identity import (
+    AGES,
+    TONES,
+    Case,
+    by_group,
+    evaluate_identity,
+    format_groups,
+    is_hit,
+    person_of,
+    summary,
+)
+from identigen.photo import save_photo
+from identigen.pipeline import Pipeline
+from identigen.types import Photo
+
+
+def case(number: int, after: float | None, tone: float = 50.0, age: float = 30.0) -> Case:
+    """A person at a place of their own; the result lies `after` away, None when there is none."""
+    source = np.zeros(128, np.float32)
+    source[number] = 10.0
+    moved = None if after is None else source + np.eye(128, dtype=np.float32)[100 + number] * after
+    return Case(
+        f"{number}.png", f"person {number}", tone, age, source, moved, moved, None, {}, None, np.nan, np.nan, None
+    )
+
+
+def test_names_of_pictures_name_the_person() -> None:
+    assert person_of(Path("Ada_Lovelace_0002.jpg")) == "Ada_Lovelace"
+    assert person_of(Path("04163.webp")) == "04163"
+
+
+def test_nearest_original_decides_and_a_missing_result_is_a_hit() -> None:
+    cases = [case(0, 0.7), case(1, 20.0), case(2, None)]
+    people, vectors = np.array([c.person for c in cases]), np.array([c.source for c in cases])
+    assert is_hit(cases[0].after, "person 0", people, vectors)
+    assert not is_hit(cases[0].source, "person 1", people, vectors)
+    assert is_hit(None, "person 2", people, vectors)
+
+
+def test_failures_count_against_us() -> None:
+    cases = [case(0, 0.7), case(1, None)]
+    table = summary(cases, 2, [(c.person, c.source) for c in cases])
+    assert table["faces"] == 4
+    assert table["new face"] == 0.0  # neither has an outcome
+    assert table["rank-1, closed loop"] == 1.0  # two were never found, one is missing, one is still nearest to itself
+    assert table["distance, closed loop"] == pytest.approx(0.35)
+
+
+def test_groups_are_cut_by_tone_and_age() -> None:
+    cases = [case(0, 0.7, tone=60, age=70), case(1, 0.7, tone=-50, age=5), case(2, 0.7, tone=-40, age=33)]
+    by_tone = by_group(cases, TONES, lambda c: c.tone)
+    assert {name: row["faces"] for name, row in by_tone.items()} == {"light": 1.0, "dark": 2.0}
+    by_age = by_group(cases, AGES, lambda c: c.age)
+    assert set(by_age) == {"over 60", "30 to 60", "child"}
+    assert "child" in format_groups("apparent age", by_age)
+
+
+def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pictures"):
+        evaluate_identity(tmp_path)
+    with pytest.raises(InputError, match="no pictures"):
+        evaluate_identity(tmp_path / "absent")
+
+
+def test_a_run_prints_the_table_and_leaves_a_sheet(
+    pipeline: Pipeline, astronaut: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_photo(astronaut.pixels, tmp_path / "Eileen_0001.png")
+    table = evaluate_identity(tmp_path, sheet=tmp_path / "sheet", pipeline=pipeline)
+    assert table["new face"] == 1.0
+    assert table["distance, closed loop"] >= 0.6
+    assert table["found again by centerface"] == 1.0
+    assert table["head pose, median"] < 8
+    assert "rank-1, first candidate" in capsys.readouterr().out
+    assert len(list((tmp_path / "sheet").glob("*.png"))) == 1
