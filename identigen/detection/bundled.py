@@ -140,25 +140,29 @@ def _blaze_faces(view: _View, reach: str) -> list[Sighting]:
 
 
 def body_of_face(pixels: Pixels, face: Face, others: Sequence[Face] = ()) -> Body | None:
-    """Segment the person to whom `face` belongs; None when the pose model sees nobody with that face.
-
-    The first aims are guesses from the face alone, and the guess that turns out surest counts.
-    """
+    """Segment the person to whom `face` belongs; None when the pose model sees nobody with that face."""
     hidden = [other.box for other in others]
-    best, vague = None, []
-    for aim in _aims_below(face):
-        first = read_stance(pixels, aim, hidden)
-        vague.append(first)
-        closer = read_stance(pixels, first.closer, hidden) if _shows(first, face) else first
-        stance = closer if _shows(closer, face) else first
+    best: Stance | None = None
+    seen = []
+    for stance in _looks(pixels, face, hidden):
+        seen.append(stance)
         if _shows(stance, face) and (best is None or stance.presence > best.presence):
             best = stance
         if best and best.presence >= LIKELY_PRESENT:
             break
     if best:
         return _body(pixels, read_twice(pixels, best, hidden))
-    bodies = (_body(pixels, stance) for stance in sorted(vague, key=lambda stance: -stance.presence))
+    bodies = (_body(pixels, stance) for stance in sorted(seen, key=lambda stance: -stance.presence))
     return next((body for body in bodies if body and _belongs(body, face, others)), None)
+
+
+def _looks(pixels: Pixels, face: Face, hidden: Sequence[Box]) -> Iterator[Stance]:
+    """Readings of the person with this face, the most promising first: each guess aimed again, then the guess itself."""
+    for aim in _aims_below(face):
+        first = read_stance(pixels, aim, hidden)
+        if _shows(first, face):
+            yield read_stance(pixels, first.closer, hidden)
+        yield first
 
 
 def _belongs(body: Body, face: Face, others: Sequence[Face]) -> bool:
