@@ -79,7 +79,7 @@ def evaluate_background(
     means = {name: _mean(scores) for name, scores in table.items()}
     print(format_table(means, len(table["ours"])))
     if sheet is not None:
-        _save_sheet(sheet, rows, list(fillers))
+        save_sheet(sheet, rows, ["hole", *fillers])
     return {"scenes": len(table["ours"]), "methods": {n: asdict(s) for n, s in means.items()}, "bars": bars(means)}
 
 
@@ -256,13 +256,16 @@ def ssim(truth: Pixels, fill: Pixels, hole: Bools) -> float:
     return float(np.mean(similar[hole]))
 
 
-def sharpness(fill: Pixels, hole: Bools) -> float:
-    """Mean absolute Laplacian inside the hole over that in a ring of 12 pixels around it."""
+def sharpness(fill: Pixels, hole: Bools, left_out: Bools | None = None, width: int = _RING) -> float:
+    """Mean absolute Laplacian inside the hole over that in a ring `width` pixels wide around it.
+
+    NaN where nothing of the ring remains outside of `left_out`.
+    """
     grey = cv2.cvtColor(fill, cv2.COLOR_RGB2GRAY).astype(np.float32)
     energy = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
-    grown = cv2.dilate(hole.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RING + 1,) * 2)) > 0
-    ring = grown & ~hole
-    return float(energy[hole].mean() / max(float(energy[ring].mean()) if ring.any() else 0.0, 1e-3))
+    grown = cv2.dilate(hole.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1,) * 2)) > 0
+    ring = grown & ~hole if left_out is None else grown & ~hole & ~left_out
+    return float(energy[hole].mean() / max(float(energy[ring].mean()), 1e-3)) if ring.any() else float("nan")
 
 
 def texture_distance(truth: Pixels, fill: Pixels, hole: Bools) -> float:
@@ -336,14 +339,15 @@ def _row(scene: Scene, fills: Sequence[Pixels]) -> Pixels:
     return np.hstack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (cut, *fills)])
 
 
-def _save_sheet(path: Path, rows: Sequence[Pixels], names: Sequence[str]) -> None:
+def save_sheet(path: Path, rows: Sequence[Pixels], names: Sequence[str]) -> None:
+    """Write rows of pictures below each other, with a line that names their parts."""
     width = max(row.shape[1] for row in rows)
     padded = [
         cv2.copyMakeBorder(row, 2, 2, 0, width - row.shape[1], cv2.BORDER_CONSTANT, value=(255, 255, 255))
         for row in rows
     ]
     head = np.full((24, width, 3), 255, np.uint8)
-    cv2.putText(head, "hole | " + " | ".join(names), (4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    cv2.putText(head, " | ".join(names), (4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
     done, data = cv2.imencode(path.suffix or ".png", np.vstack([head, *padded])[:, :, ::-1])
     if not done:
         raise InputError(f"{path} is not a name that a picture can be saved under; end it in .png or .jpg.")
