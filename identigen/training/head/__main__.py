@@ -3,6 +3,9 @@
 `FACES_DIR` holds the pictures and `index.csv`. `OUT_DIR` gets the weights as fp16 shards, figures and a model card,
 `OUT_DIR/work` what was measured and the checkpoint, from where the same command goes on. With `--minutes` it ends
 within that time, counted from its start, and writes everything before. A first try on a new machine: `--overfit 32`.
+
+Measuring needs MediaPipe and dlib, training only torch, diffusers, safetensors, OpenCV and Pillow: after `--prepare`
+the faces and `OUT_DIR/work/heads.npz` (4 MB) can be carried to a machine that has nothing else.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """From stored heads to what one step learns: natural variations of the pictures, and masks as the product draws them.
 
 Everything works on whole batches of tensors on one device and draws from torch's own generators, so that a step that
-seeds them is the same in an interrupted and in an uninterrupted training.
+seeds them is the same in an interrupted and in an uninterrupted training. What is drawn at random is a few numbers for
+each head, on the CPU; the pixels are worked on where they are.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def draw_masks(batch: Batch, kinds: Tensor | None = None) -> Tensor:
     head = torch.maximum(_levelled(core, growth) * (1 - batch.person), core)
     around = head * (1 - _levelled(batch.inner, shrinkage))
     face = torch.maximum(_levelled(batch.face, growth), batch.face)
-    brush = _strokes(n, side).to(device)
-    every = torch.stack([around, head, face, brush, _ovals(n, side).to(device)])
+    brush = _strokes(n, side, device)
+    every = torch.stack([around, head, face, brush, _ovals(n, side, device)])
     return every[kinds.to(device), torch.arange(n, device=device)]
 
 
@@ -136,13 +137,13 @@ def _levelled(region: Tensor, level: Tensor) -> Tensor:
     return (functional.interpolate(small, size=region.shape[-2:], mode="bilinear") > level).float()
 
 
-def _strokes(n: int, side: int) -> Tensor:
+def _strokes(n: int, side: int, device: torch.device) -> Tensor:
     """Brush strokes: broken lines with round ends."""
     grid = side // PATCH
     start = torch.rand(n, STROKES, 1, 2)
     path = torch.cat([start, start + torch.cumsum(0.16 * torch.randn(n, STROKES, STROKE_POINTS - 1, 2), 2)], 2)
-    width = 0.03 + 0.09 * torch.rand(n, STROKES, 1, 1, 1)
-    places = (torch.arange(grid) + 0.5) / grid
+    path, width = path.to(device), (0.03 + 0.09 * torch.rand(n, STROKES, 1, 1, 1)).to(device)
+    places = (torch.arange(grid, device=device) + 0.5) / grid
     at = torch.stack(torch.meshgrid(places, places, indexing="xy"), -1)
     a, b = path[:, :, :-1, None, None], path[:, :, 1:, None, None]
     along = (((at - a) * (b - a)).sum(-1) / ((b - a) ** 2).sum(-1).clamp_min(1e-6)).clamp(0, 1)
@@ -151,11 +152,11 @@ def _strokes(n: int, side: int) -> Tensor:
     return (functional.interpolate(depth, size=(side, side), mode="bilinear") > 0).float()
 
 
-def _ovals(n: int, side: int) -> Tensor:
+def _ovals(n: int, side: int, device: torch.device) -> Tensor:
     """Boxes with more or less rounded corners, anywhere."""
-    places = (torch.arange(side) + 0.5) / side
-    centre, radius = 0.2 + 0.6 * torch.rand(n, 2, 1), 0.1 + 0.3 * torch.rand(n, 2, 1)
-    power = 2 + 8 * torch.rand(n, 1, 1, 1)
+    places = (torch.arange(side, device=device) + 0.5) / side
+    centre, radius = (0.2 + 0.6 * torch.rand(n, 2, 1)).to(device), (0.1 + 0.3 * torch.rand(n, 2, 1)).to(device)
+    power = (2 + 8 * torch.rand(n, 1, 1, 1)).to(device)
     across = ((places - centre[:, :1]) / radius[:, :1]).abs()[:, :, None, :]
     down = ((places - centre[:, 1:]) / radius[:, 1:]).abs()[:, :, :, None]
     return (across**power + down**power <= 1).float()

@@ -101,12 +101,13 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), course.rate, betas=(0.9, 0.99), weight_decay=1e-2, fused=device != "cpu"
         )
-        self.step, self.running, self.seconds = 0, 0.0, 0.0
+        self.step, self.seconds = 0, 0.0
+        self._running = torch.zeros((), device=device)
         self.history: list[list[float]] = []
         self._run: Callable[..., Any] = torch.compile(self.network) if compiled else self.network
 
-    def advance(self, material: Material) -> float:
-        """Take one step; return its loss."""
+    def advance(self, material: Material) -> None:
+        """Take one step; nothing waits for a GPU here."""
         course = self.course
         torch.manual_seed((course.seed << 32) + self.step)
         rows = torch.randint(len(material), (course.batch,))
@@ -122,9 +123,12 @@ class Training:
         self.optimiser.step()
         self.step += 1
         follow(self.average, self.network, min(MEMORY, self.step / (self.step + 10)))
-        value = float(loss.detach())
-        self.running += (value - self.running) / min(self.step, 200)
-        return value
+        self._running.lerp_(loss.detach(), 1 / min(self.step, 200))
+
+    @property
+    def running(self) -> float:
+        """The mean loss of the last steps."""
+        return float(self._running)
 
     @torch.no_grad()
     def loss_on(self, material: Material, repeats: int = 4, batch: int = 16) -> float:
@@ -166,7 +170,8 @@ class Training:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.running, self.seconds = state["step"], state["running"], state["seconds"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self._running.fill_(state["running"])
         self.history = state["history"]
 
 
