@@ -68,10 +68,12 @@ def describe_source(recogniser: Recogniser, pixels: Pixels, face: Face) -> Sourc
 def describe_looks(recogniser: Recogniser, pixels: Pixels, face: Face, box: Box) -> Floats:
     """Describe one face `(3, 128)` aligned in three ways: whoever checks a result may use any of them.
 
-    By our landmarks; by the recogniser's own five points in `box`, the detector's; by these in the landmarks' box.
+    By our landmarks; by the recogniser's own five points in `box`; by these in a square as other detectors draw it.
     """
-    tight = box if face.landmarks is None else face_box(face.landmarks)
-    return recogniser.describe(pixels, [face, Face(box), Face(tight)])
+    x1, y1, x2, y2 = box
+    across, down, half = (x1 + x2) / 2, (y1 + y2) / 2, 0.55 * max(x2 - x1, y2 - y1)
+    square = (across - half, down - half, across + half, down + half)
+    return recogniser.describe(pixels, [face, Face(box), Face(square)])
 
 
 def look_again(pixels: Pixels, box: Box) -> Face | None:
