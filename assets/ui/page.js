@@ -311,11 +311,12 @@
         <style>
           :host { display: block; position: relative; overflow: hidden; }
           .view { width: 100%; height: 100%; overflow: hidden; }
-          .frame { position: relative; width: 100%; height: 100%; --cut: 50%; touch-action: pan-y; cursor: ew-resize; user-select: none; }
+          .frame { position: relative; container-type: inline-size; width: 100%; height: 100%; --cut: 50%; touch-action: pan-y; cursor: ew-resize; user-select: none; }
           .zoomed { overflow: auto; }
           .zoomed .frame { touch-action: pan-x pan-y; cursor: grab; }
           img { position: absolute; inset: 0; width: 100%; height: 100%; display: block; -webkit-user-drag: none; }
-          .before { clip-path: inset(0 calc(100% - var(--cut)) 0 0); }
+          .cut { position: absolute; inset: 0 auto 0 0; width: var(--cut); overflow: hidden; } /* a clip-path would be drawn whole */
+          .cut > div { position: relative; width: 100cqw; height: 100%; }
           .tiles { position: absolute; inset: 0; }
           .tiles img { inset: auto; image-rendering: pixelated; }
           .line { position: absolute; top: 0; bottom: 0; left: var(--cut); width: 2px; margin-left: -1px; background: #fff; box-shadow: 0 0 0 1px rgb(0 0 0 / .28); pointer-events: none; }
@@ -330,7 +331,8 @@
           button[aria-pressed=true] { background: #fff; color: #10231f; }
           button:focus-visible { outline: 3px solid #ffb838; outline-offset: 2px; }
         </style>
-        <div class="view"><div class="frame"><img class="after-image" alt="" draggable="false"><div class="tiles"></div><img class="before" alt="" draggable="false"><div class="tiles before"></div>
+        <div class="view"><div class="frame"><img class="after-image" alt="" draggable="false"><div class="tiles"></div>
+          <div class="cut"><div><img class="before" alt="" draggable="false"><div class="tiles"></div></div></div>
           <input type="range" min="0" max="100" step="1" value="50">
           <div class="line"><div class="grip">${CHEVRONS}</div></div></div></div>
           <span class="left"></span><span class="right"></span><button type="button" aria-pressed="false">200 %</button>`;
@@ -420,7 +422,7 @@
       if (!zoomed) return;
       const [x, y] = (this.getAttribute("focus") ?? "0.5 0.5").split(" ").map(Number);
       this.view.scrollTo(x * this.view.scrollWidth - this.view.clientWidth / 2, y * this.view.scrollHeight - this.view.clientHeight / 2);
-      this.cut(100 * (x - 0.12));
+      this.cut((100 * (this.view.scrollLeft + 0.25 * this.view.clientWidth)) / this.view.scrollWidth);
     }
 
     pixels() {
