@@ -122,7 +122,7 @@ def agreement(before: Attributes, after: Attributes) -> float:
         (before.tone - after.tone) / 10.0,
         (before.mouth - after.mouth) / 0.06,
         (before.eyes - after.eyes) / 0.04,
-        turn / 6.0,
+        turn / 4.0,
         look / 10.0,
     )
     return float(np.mean([1 / (1 + miss * miss) for miss in misses]))
