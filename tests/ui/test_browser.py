@@ -505,13 +505,12 @@ def test_a_kiosk_begins_with_the_camera_and_forgets_after_a_pause(enter, size, b
         page.click("dialog [value=close]")
         visit.upload(bus_file)
         photo = visit.address + page.get_attribute("figure.photo img", "src")
-        page.clock.run_for(60_000)
-        page.mouse.wheel(0, 10)
+        page.clock.run_for(46_000)
         page.click(".chip[data-do=all]")  # somebody is still here
-        page.clock.run_for(60_000)
+        page.clock.run_for(46_000)
         assert page.request.get(photo).ok
         with page.expect_navigation():
-            page.clock.run_for(60_000)
+            page.clock.run_for(95_000)
         page.wait_for_selector("before-after")
         assert page.request.get(photo).status == 404
 
