@@ -52,7 +52,7 @@ WISHED = 6.0
 USUAL = 3.0
 """No trait is asked for that lies farther from the mean, in standard deviations."""
 SOLID = 0.9
-"""From this opacity on nothing behind the new head can be seen."""
+"""From this opacity on a pixel is all the new head's: of the old one nothing may shine through."""
 HALO = 0.02
 """The old head is wider than its outline by so much of the face: fine hair, ringing of JPEG."""
 EDGE = 0.02
@@ -147,7 +147,7 @@ class HeadPainter:
             traits = choose_traits(model.traits, person, edit.attributes, seed)
             new = self._new_face(pixels, subject, stage, edit, seed, company, stop)
             colour, opacity = _draw(model, stage, new, traits, seed, stop)
-            below, notices = self._uncover(pixels, stage, opacity, seed, stop)
+            below, notices = self._uncover(pixels, stage, colour, opacity, seed, stop)
             painted = below + opacity[..., None] * (colour - below)
             sharp = masks.feather(new.inner, stage.window, stage.soft)[..., None]
             painted = painted + sharp * (new.pixels[stage.window.slices] - painted)
@@ -183,24 +183,29 @@ class HeadPainter:
         return best
 
     def _uncover(
-        self, pixels: Pixels, stage: _Stage, opacity: Floats, seed: int, stop: Stop | None
+        self, pixels: Pixels, stage: _Stage, colour: Floats, opacity: Floats, seed: int, stop: Stop | None
     ) -> tuple[Floats, tuple[str, ...]]:
-        """The photo over the stage's window, with predicted background where only the old head was."""
+        """The photo over the stage's window, with predicted background where the new head leaves the old one bare.
+
+        Where none can be predicted the model's own guess stands there: the old hair never does.
+        """
         below = pixels[stage.window.slices].astype(np.float32)
-        person = Mask.from_window(opacity > SOLID, stage.window, stage.size)
+        person = Mask.from_window(opacity >= 1, stage.window, stage.size)
         rim = masks.intersect(masks.uncovered(stage.old, person), stage.region)
+        bare = rim.within(stage.window)[..., None]
         if rim.area < MIN_RIM * stage.region.area:
-            return below, ()
+            return np.where(bare, colour, below), ()
         # Nothing may be learnt from the person who goes: the hole is the rim, the whole of the old person is barred.
         barred = masks.union([stage.old, stage.body], stage.size)
         try:
             fill = self._background.predict(pixels, rim, barred, seed, stop)
-        except (ModelError, MaskError) as error:
-            return below, (f"{error} Some of the old hair may show around the new.",)
+        except (ModelError, EngineError, MaskError) as error:
+            return np.where(bare, colour, below), (
+                f"{error} The rim around the new head is drawn by its model instead.",
+            )
         own = fill.window.intersection(stage.window)
-        inside = rim.within(own)[..., None]
         place = own.relative_to(stage.window).slices
-        below[place] = np.where(inside, fill.pixels[own.relative_to(fill.window).slices], below[place])
+        below[place] = np.where(bare[place], fill.pixels[own.relative_to(fill.window).slices], below[place])
         return below, fill.notices
 
 
@@ -286,4 +291,5 @@ def _draw(
     drawn = sample(model.network, scene, noise_of(seed, crop.side).to(device), between=may_go_on)
     values = (drawn[0].permute(1, 2, 0).cpu().numpy() + 1) / 2
     back = np.clip(crop.restore(np.ascontiguousarray(values), stage.size)[0], 0, 1)
-    return np.asarray(255 * back[..., :3], np.float32), np.asarray(back[..., 3], np.float32)
+    opacity = np.clip(back[..., 3] / SOLID, 0, 1)
+    return np.asarray(255 * back[..., :3], np.float32), np.asarray(opacity, np.float32)

@@ -160,8 +160,10 @@ def test_the_place_of_old_hair_goes_to_the_background_predictor(
     own = astronaut.pixels[wall[1], wall[0]]
     assert np.array_equal(candidate.pixels[wall[1] - candidate.window.top, wall[0] - candidate.window.left], own)
 
-    refusing = HeadPainter(Asked("nothing is left to learn from."))
-    assert "nothing is left" in next(refusing.propose(astronaut.pixels, woman, EDIT, [3])).notices[0]
+    refused = next(HeadPainter(Asked("nothing is left to learn from.")).propose(astronaut.pixels, woman, EDIT, [3]))
+    assert "nothing is left" in refused.notices[0]
+    drawn = refused.pixels[hair[1] - refused.window.top, hair[0] - refused.window.left]
+    assert drawn.tolist() == [90] * 3  # the model's own guess, never the old hair
 
 
 def test_the_users_mask_wins(shipped: None, astronaut: Photo, woman: Subject) -> None:
