@@ -157,7 +157,7 @@ def body_of_face(pixels: Pixels, face: Face, others: Sequence[Face] = ()) -> Bod
 
 
 def _looks(pixels: Pixels, face: Face, hidden: Sequence[Box]) -> Iterator[Stance]:
-    """Readings of the person with this face, the most promising first: each guess aimed again, then the guess itself."""
+    """Readings of the person with this face, the most promising first: each guess aimed again, then as it was."""
     for aim in _aims_below(face):
         first = read_stance(pixels, aim, hidden)
         if _shows(first, face):

@@ -20,7 +20,7 @@ from identigen.detection.pairing import (
     separate,
     without_doubles,
 )
-from identigen.types import Box, Face, Mask
+from identigen.types import Box, Face, Floats, Mask, Window
 
 SIZE = (100, 160)
 
@@ -136,6 +136,38 @@ def test_a_face_stays_with_its_owner_when_a_nearer_body_covers_it() -> None:
     assert far_after.mask.contains((70, 18))
     assert not near_after.mask.contains((70, 18))
     assert near_after.mask.contains((65, 80))
+
+
+class Flat:
+    """A silhouette that is equally sure of every pixel left of a line, and of none to its right."""
+
+    def __init__(self, sure: float, edge: int) -> None:
+        self.sure, self.edge = sure, edge
+
+    def over(self, window: Window) -> Floats:
+        columns = np.arange(window.left, window.right)
+        return np.broadcast_to(np.where(columns < self.edge, self.sure, 0.0), (window.height, window.width)).astype(
+            np.float32
+        )
+
+
+def test_common_pixels_go_to_the_surer_silhouette() -> None:
+    near = Person(region((0, 0, 100, 100)), Face((10, 10, 40, 40)), 0.9, silhouette=Flat(0.6, 160))
+    far = Person(region((40, 0, 140, 100)), Face((110, 10, 130, 30)), 0.9, silhouette=Flat(0.95, 70))
+    near_after, far_after = separate([near, far])
+    assert far_after.mask.contains((50, 60))
+    assert not near_after.mask.contains((50, 60))
+    assert near_after.mask.contains((90, 60))
+    assert masks.intersect(near_after.mask, far_after.mask).area == 0
+    assert masks.union([near_after.mask, far_after.mask], SIZE).area == 140 * 100
+
+
+def test_the_surest_silhouette_takes_nobodys_face() -> None:
+    near = Person(region((0, 0, 100, 100)), Face((40, 10, 90, 60)), 0.9, silhouette=Flat(0.4, 160))
+    far = Person(region((30, 0, 140, 100)), Face((110, 10, 130, 30)), 0.9, silhouette=Flat(1.0, 160))
+    near_after, far_after = separate([near, far])
+    assert near_after.mask.contains((65, 35))
+    assert far_after.mask.contains((50, 90))
 
 
 def test_reading_order_follows_faces_not_elbows() -> None:

@@ -18,10 +18,11 @@ from identigen.evaluation.detection import (
     read_references,
     score_faces,
     score_gate,
+    score_outlines,
     score_people,
 )
 from identigen.settings import Settings
-from identigen.types import Box, Face, Operation, Pose, Subject
+from identigen.types import Box, Face, Operation, Photo, Pose, Subject
 
 SIZE = (400, 600)
 POINTS = np.zeros((478, 3), np.float32)
@@ -125,3 +126,15 @@ def test_a_folder_is_measured_and_every_disagreement_shown(tmp_path: Path) -> No
     assert {row["kind"] for row in json.loads((tmp_path / "rows.json").read_text())} == {"missed face", "no new face"}
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 400
+
+
+def test_an_outline_is_measured_by_what_a_removal_leaves_and_what_lies_outside() -> None:
+    truth = masks.rectangle((100, 50, 200, 350), SIZE)
+    reference = Reference(Path("one.jpg"), (), (truth,))
+    photo = Photo(np.random.default_rng(0).integers(0, 255, (*SIZE, 3)).astype(np.uint8))
+    (whole,) = score_outlines(photo, [subject(1, (100, 50, 200, 350))], reference)
+    assert (whole.iou, whole.covered, whole.outside) == (1.0, 1.0, 0.0)
+    (short,) = score_outlines(photo, [subject(1, (80, 50, 200, 250))], reference)
+    assert short.covered < 0.9
+    assert short.outside == pytest.approx(20 / 120)
+    assert score_outlines(photo, [subject(1, (400, 50, 500, 350))], reference) == []
