@@ -17,6 +17,8 @@ from identigen.types import Box, Face, Floats, Outcome, Pixels, Result, Verdict,
 
 MARGIN = 0.05
 """Beyond the threshold by this much is safe: another aligner moves a distance by a few hundredths."""
+LEAST_MARGIN = 0.02
+"""With less than this nobody is given a new face, however many were tried."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,9 +44,14 @@ class Likeness:
         return "pass" if apart and self.to_source >= self.threshold else "fail"
 
     @property
+    def margin(self) -> float:
+        """How far beyond the threshold from the source; negative when the verdict is a failure."""
+        return self.to_source - self.threshold if self.verdict == "pass" else -1.0
+
+    @property
     def is_safe(self) -> bool:
         """Beyond the threshold by the margin, as seen from the source; everybody else needs the threshold alone."""
-        return self.to_source >= self.threshold + MARGIN and min(self.to_others, self.to_given) >= self.threshold
+        return self.margin >= MARGIN and min(self.to_others, self.to_given) >= self.threshold
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -13,9 +13,10 @@ import numpy as np
 
 from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, load_codec, remap
 from identigen.identity.conditions import load_conditions
+from identigen.identity.imagination import TEMPERATURE
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.photo import encode, write_atomically
-from identigen.synthesis.embedded import TEMPERATURE, calmed
+from identigen.synthesis.embedded import calmed
 from identigen.types import Floats, Pixels, Window
 
 TILE = 240

@@ -68,6 +68,20 @@ class Mesh:
         return np.asarray(cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 2.5), np.float32)
 
     @cached_property
+    def brows(self) -> Floats:
+        """1 on the brows, softly 0 elsewhere."""
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
+        for ring in (RIGHT_BROW, LEFT_BROW):
+            cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
+        return np.asarray(cv2.GaussianBlur(cv2.dilate(canvas, disc(3)).astype(np.float32), (0, 0), 2.5), np.float32)
+
+    @cached_property
+    def beard_zone(self) -> Floats:
+        """1 on upper lip, chin and jaw, where hair may grow, softly 0 elsewhere."""
+        below_nose = np.mgrid[0:SIDE, 0:SIDE][0] > self.canonical[2, 1] + 2
+        return np.asarray(cv2.GaussianBlur(self.skin * below_nose, (0, 0), 2.0), np.float32)
+
+    @cached_property
     def bare(self) -> Floats:
         """1 on forehead, cheeks and chin, softly 0 near brows, eyes, nose and mouth."""
         nose = np.zeros((SIDE, SIDE), np.uint8)

@@ -14,7 +14,7 @@ from identigen.pipeline.plan import derived_seed
 from identigen.pipeline.scene import Scene, centre
 from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes
 from identigen.types import Candidate, Company, Edit, Face, Mask, Operation, Outcome, Pixels, Subject, Window
-from identigen.verification import Likeness, describe_source, look_again, measure
+from identigen.verification import LEAST_MARGIN, MARGIN, Likeness, describe_source, look_again, measure
 
 if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
@@ -42,6 +42,10 @@ class Trial:
     @property
     def is_safe(self) -> bool:
         return self.likeness is None or self.likeness.is_safe
+
+    @property
+    def margin(self) -> float:
+        return MARGIN if self.likeness is None else self.likeness.margin
 
 
 def replace_person(scene: Scene, engines: Sequence[Synthesiser], subject: Subject, edit: Edit) -> Outcome:
@@ -123,17 +127,16 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
         stronger = replace(edit, strength=strength)
         for candidate in engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop):
             tried += 1
-            scene.warnings += candidate.notices
             trial = _try(scene, subject, edit, candidate, allowed, company)
-            if trial is None or (trial.likeness and trial.likeness.verdict == "fail"):
+            if trial is None or trial.margin < LEAST_MARGIN:
                 continue
             if trial.is_safe and trial.agreement >= GOOD_AGREEMENT:
                 return trial, tried
             if best is None or _rank(trial) > _rank(best):
                 best = trial
-        if best is not None:
-            return best, tried
-    return None, tried
+        if best is not None and best.margin >= MARGIN:
+            break
+    return best, tried
 
 
 def _try(
@@ -177,8 +180,8 @@ def _rounds(edit: Edit) -> Iterator[tuple[float, list[int]]]:
         start += count
 
 
-def _rank(trial: Trial) -> tuple[bool, float]:
-    return (trial.is_safe, trial.agreement)
+def _rank(trial: Trial) -> tuple[bool, bool, float]:
+    return (trial.is_safe, trial.margin >= MARGIN, trial.agreement)
 
 
 def _why_no_new_face(subject: Subject) -> str:

@@ -5,35 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from identigen.errors import EngineError, Stopped
 from identigen.identity.appearance import Codec, load_codec
-from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
+from identigen.identity.conditions import NAMES, Conditions, load_conditions
 from identigen.identity.foretelling import load_foretelling
+from identigen.identity.imagination import Blend, imagine, usual_identity
 from identigen.identity.portrait import Portrait, read_portrait
-from identigen.identity.prior import load_prior, noise, sample
+from identigen.identity.prior import load_prior
 from identigen.landmarks import EYES, OVAL, find_landmarks
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.synthesis.rendering import Canvas, Drawing, draw, prepare
 from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject
 
-TEMPERATURE = 0.75  # of the noise: less than the data's own spread keeps oddities out
-DISTANCE = (0.5, 0.9)  # foretold distance from the source at strength 0 and 1
-PUSH = (0.25, 0.55)  # how fast the flow is steered there
-STIFFNESS = 1e-3
-LOOSE = 0.8
-CHANCES = 10
-INDIVIDUALITY = 0.6
-OVERSTATED = 1.3
 YAW = NAMES.index("yaw")
-KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
-APPARENT = [NAMES.index(name) for name in ("age", "femininity", "beard")]
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
-KEEPING = 0.1
+BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
 RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
-ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
 
@@ -78,9 +69,11 @@ class Embedded:
             embedding = default_recogniser().describe(pixels, [face])[0]
         assert face.landmarks is not None
         portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding)
-        condition = override(conditions, portrait.raw_condition, edit.attributes)
+        wishes = dict(edit.attributes)
+        blend = read_blend(wishes.pop("blend", ""))
+        condition = override(conditions, portrait.raw_condition, wishes)
         strangers = [vector - embedding for vector in (*company.others, *company.given)]
-        identities = imagine(conditions, portrait, embedding, condition, seeds, edit.strength, strangers)
+        identities = imagine(portrait, embedding, condition, seeds, edit.strength, strangers, blend)
         sitting = sit(codec, conditions, portrait, pixels, condition)
         for seed, identity in zip(seeds, identities, strict=True):
             if stop is not None and stop():
@@ -104,6 +97,7 @@ class Sitting:
         """Draw the `identity` `(d,)` over the face."""
         k = len(self.codec.detail_scale)
         detail = calmed(self.codec, self.codec.decode(identity[:k]), self.usual, self.colourful)
+        detail = with_own_hair(self.codec, detail, self.portrait)
         shape = new_shape(self.codec, self.portrait, identity[k:], strength)
         return draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
 
@@ -113,93 +107,6 @@ def sit(codec: Codec, conditions: Conditions, portrait: Portrait, pixels: Pixels
     usual = codec.decode(usual_identity(conditions, condition)[: len(codec.detail_scale)])
     colour = np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15
     return Sitting(codec, portrait, prepare(codec, portrait, pixels), pixels, usual, float(np.clip(colour, 0, 1)))
-
-
-def usual_identity(conditions: Conditions, condition: Floats) -> Floats:
-    """The mean identity `(d,)` of everybody who meets a condition."""
-    return np.asarray(np.append(condition, 1).astype(np.float32) @ conditions.middle)
-
-
-def imagine(
-    conditions: Conditions,
-    portrait: Portrait,
-    embedding: Floats,
-    condition: Floats,
-    seeds: Sequence[int],
-    strength: float,
-    strangers: Sequence[Floats] = (),
-) -> Floats:
-    """Identities `(n, d)` under `condition` `(c,)`, far from the portrait's own, whose embedding is `(128,)`.
-
-    For each seed several people are imagined, and the one is taken who is far enough at the least change of what must
-    stay. "Far" is measured where it counts, in the recogniser's embedding, as it is foretold to be once the identity
-    is drawn; the flow is steered there, but not along apparent age, gender presentation and beard. `strangers` `(128,)`
-    are other people as seen from the portrait's embedding: nobody is taken who would resemble them.
-    """
-    foretelling = load_foretelling()
-    own = np.concatenate([portrait.code, portrait.shape_code])
-    base = foretelling.base(own, portrait.condition, embedding, strength)
-    likeness, doubt = foretelling.likeness, foretelling.doubt
-    others = np.reshape(strangers, (-1, len(embedding)))
-    apparent = np.linalg.qr(conditions.axes[:3].T)[0]
-    lift = np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), likeness)
-    wanted = DISTANCE[0] + (DISTANCE[1] - DISTANCE[0]) * strength
-    push = PUSH[0] + (PUSH[1] - PUSH[0]) * strength
-
-    def moved(identities: Floats) -> Floats:
-        return np.asarray((identities - own) @ likeness.T + base)
-
-    def across(move: Floats) -> Floats:
-        return np.asarray(move - move @ apparent @ apparent.T)
-
-    # People are led away from the person in unlike directions: each along what sets them apart from the usual face.
-    usual = INDIVIDUALITY * across(moved(usual_identity(conditions, condition)[None]))
-
-    def led(aim: Floats, missing: Floats) -> Floats:
-        aim = aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)
-        step = aim @ lift
-        gain = np.maximum(((step @ likeness.T) * aim).sum(1, keepdims=True), 0.1)
-        return np.asarray(push * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32)
-
-    def lead_away(heading: Floats) -> Floats:
-        move = moved(heading)
-        step = led(across(move) - usual, wanted - _expected(across(move), doubt))
-        if len(others):
-            from_others = move[:, None] - others
-            nearest = np.linalg.norm(from_others, axis=2).argmin(1)
-            apart = from_others[np.arange(len(move)), nearest]
-            step += led(across(apart), ELBOW_ROOM - _expected(apart, doubt))
-        return step
-
-    chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
-    told = np.array([_told(condition, strength, chance) for chance in chances])
-    people = sample(load_prior(), TEMPERATURE * noise(chances, len(own)), told, steer=lead_away)
-    move = moved(people)
-    lost = np.linalg.norm(move @ conditions.axes[:3].T, axis=1)
-    worth = np.minimum(_expected(across(move), doubt), wanted) - KEEPING * lost
-    if len(others):
-        worth -= np.maximum(ELBOW_ROOM - _expected(move[:, None] - others, doubt).min(1), 0)
-    best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
-    return np.asarray(people[best], np.float32)
-
-
-def _expected(move: Floats, doubt: float) -> Floats:
-    """Expected length of a foretold move, given what is not foretold."""
-    return np.asarray(np.sqrt((move**2).sum(-1) + doubt**2))
-
-
-def _told(condition: Floats, strength: float, chance: Sequence[int]) -> Floats:
-    """The condition as one of many people could meet it.
-
-    Told exactly, it names few people: each seed hears it a little differently. Kinship is told at low strengths only.
-    What is told vaguely is followed vaguely, so that apparent age, gender presentation and beard are overstated:
-    without that, children grow up and the old grow young.
-    """
-    told = np.array(condition)
-    told[KIN] *= max(0.0, 1 - 2 * strength)
-    told[APPARENT] *= OVERSTATED
-    wobble = np.random.default_rng([*chance, 1]).standard_normal(len(condition))
-    return np.asarray(told + LOOSE * VAGUENESS * wobble, np.float32)
 
 
 def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0) -> Floats:
@@ -214,6 +121,24 @@ def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0) 
     return np.asarray(grey + colourful * tint, np.float32)
 
 
+def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map with brows as dark and a beard as dense as the photo's: the hair stays, and they belong to it.
+
+    A beard is compared place by place (no moustache where there was none), brows as a whole: their form is new.
+    """
+    mesh = codec.mesh
+    for zone, reach, (least, most) in ((mesh.brows, 60.0, BROW_GAIN), (mesh.beard_zone, 6.0, BEARD_GAIN)):
+        trust = zone * portrait.seen
+        old, new = (
+            cv2.GaussianBlur(np.minimum(picture.mean(-1), 0), (0, 0), 2.0) for picture in (portrait.detail, detail)
+        )
+        around = cv2.GaussianBlur(np.stack([old * trust, new * trust, trust], -1), (0, 0), reach)
+        known = around[..., 2] > 0.02 * around[..., 2].max()
+        gain = np.clip(around[..., 0] / np.minimum(around[..., 1], -1e-3 * around[..., 2] - 1e-9), least, most)
+        detail = detail + (np.where(known, gain - 1, 0) * zone * new)[..., None]
+    return np.asarray(detail, np.float32)
+
+
 def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -> Floats:
     """The portrait's points `(468, 3)` with the new identity's build and the photo's expression."""
     # Of a turned head the outline is not the mesh's rim: moved as far as in front, it would bulge.
@@ -223,6 +148,25 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
     return _keep_expression(portrait.aligned, shape)
+
+
+def read_blend(text: str) -> Blend | None:
+    """`SEED@SHARE`: identities part of the way to another seed's person; None for an empty text.
+
+    Raises `EngineError` for what cannot be read.
+    """
+    if not text:
+        return None
+    seed, _, share = text.partition("@")
+    try:
+        blend = Blend(int(seed), float(share))
+    except ValueError:
+        blend = Blend(-1, -1.0)
+    if blend.seed < 0 or not 0 <= blend.share <= 1:
+        raise EngineError(
+            f"blend={text} cannot be read; write SEED@SHARE with a share from 0 to 1, for example 42@0.5."
+        )
+    return blend
 
 
 def override(conditions: Conditions, raw: Floats, attributes: Mapping[str, str]) -> Floats:

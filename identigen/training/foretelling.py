@@ -12,11 +12,12 @@ from identigen.composite import paste
 from identigen.identity.appearance import Codec
 from identigen.identity.conditions import VAGUENESS, Conditions
 from identigen.identity.foretelling import Foretelling, features
+from identigen.identity.imagination import KIN
 from identigen.identity.portrait import read_portrait
 from identigen.identity.prior import Velocity, noise, sample
 from identigen.landmarks import face_box
 from identigen.recognition import default_recogniser
-from identigen.synthesis.embedded import KIN, sit
+from identigen.synthesis.embedded import sit
 from identigen.training.data import Faces
 from identigen.types import Bools, Candidate, Face, Floats
 from identigen.verification import look_again

@@ -7,10 +7,13 @@ import pytest
 
 from identigen.composite import paste
 from identigen.errors import EngineError
+from identigen.identity.appearance import load_codec
+from identigen.identity.conditions import load_conditions
+from identigen.identity.portrait import read_portrait
 from identigen.landmarks import eye_openness, face_box, find_landmarks, gaze, head_pose, mouth_openness
 from identigen.masks import rectangle
 from identigen.recognition import default_recogniser
-from identigen.synthesis.embedded import Embedded
+from identigen.synthesis.embedded import Embedded, read_blend, with_own_hair
 from identigen.types import Candidate, Edit, Face, Operation, Photo, Pixels, Subject, Window
 
 FACE = (175.0, 65.0, 280.0, 195.0)  # of the astronaut, roughly
@@ -136,3 +139,34 @@ def test_a_wish_changes_the_person(astronaut: Photo, subject: Subject) -> None:
     assert wished.identity is not None
     assert plain.identity is not None
     assert np.linalg.norm(wished.identity - plain.identity) > 1
+
+
+@pytest.mark.parametrize("text", ["x@0.5", "3", "3@2", "-1@0.5", "3@"])
+def test_a_blend_that_cannot_be_read_is_said(text: str) -> None:
+    with pytest.raises(EngineError, match="SEED@SHARE"):
+        read_blend(text)
+
+
+def test_a_blend_is_another_person_than_its_seed(
+    astronaut: Photo, subject: Subject, candidates: list[Candidate]
+) -> None:
+    edit = Edit(1, Operation.FACE, attributes={"blend": "4@0.5"})
+    mixed = next(Embedded().propose(astronaut.pixels, subject, edit, [3]))
+    assert (mixed.pixels != candidates[0].pixels).any()
+    assert (mixed.pixels != candidates[1].pixels).any()
+
+
+def test_no_brows_are_blacker_and_no_moustache_grows_than_the_photo_has(astronaut: Photo, subject: Subject) -> None:
+    codec, conditions = load_codec(), load_conditions()
+    assert subject.face is not None
+    assert subject.face.landmarks is not None
+    embedding = default_recogniser().describe(astronaut.pixels, [subject.face])[0]
+    portrait = read_portrait(codec, conditions, astronaut.pixels, subject.face.landmarks, embedding)
+    hairy = portrait.expected - 0.4 * np.maximum(codec.mesh.brows, codec.mesh.beard_zone)[..., None]
+    mended = with_own_hair(codec, hairy, portrait)
+    for zone in (codec.mesh.brows, codec.mesh.beard_zone):
+        dark, before, after = ((picture.mean(-1) * zone).sum() for picture in (portrait.expected, hairy, mended))
+        assert abs(after - dark) < 0.6 * abs(before - dark)
+    bare = codec.mesh.bare > 0.99
+    bare &= (codec.mesh.brows < 0.01) & (codec.mesh.beard_zone < 0.01)
+    assert np.allclose(mended[bare], hairy[bare], atol=0.02)

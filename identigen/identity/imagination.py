@@ -1,0 +1,181 @@
+"""Who shall appear instead: people are imagined by the prior, steered away from the person, and the best is taken.
+
+"Away" is measured where it counts, in the recogniser's embedding, as it is foretold to be once somebody is drawn
+(`identigen.identity.foretelling`). Identity is decoupled from the rest (CFA-Net, Ma et al. 2021): a seed is a point in
+the prior's noise, the photo sets the conditions, and between two seeds lie the people in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
+from identigen.identity.foretelling import Foretelling, load_foretelling
+from identigen.identity.portrait import Portrait
+from identigen.identity.prior import load_prior, noise, sample
+from identigen.types import Floats
+
+TEMPERATURE = 0.75  # of the noise: less than the data's own spread keeps oddities out
+DISTANCE = (0.5, 0.9)  # foretold distance from the source at strength 0 and 1
+PUSH = (0.25, 0.55)  # how fast the flow is steered there
+STIFFNESS = 1e-3
+LOOSE = 0.8
+CHANCES = 10
+INDIVIDUALITY = 0.6
+OVERSTATED = 1.3
+KEEPING = 0.1
+ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
+KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
+APPARENT = [NAMES.index(name) for name in ("age", "femininity", "beard")]
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """Part of the way from each seed's person to that of another `seed`: `share` 0 is the own, 1 the other."""
+
+    seed: int
+    share: float
+
+
+def imagine(
+    portrait: Portrait,
+    embedding: Floats,
+    condition: Floats,
+    seeds: Sequence[int],
+    strength: float,
+    strangers: Sequence[Floats] = (),
+    blend: Blend | None = None,
+) -> Floats:
+    """Identities `(n, d)` under `condition` `(c,)`, far from the portrait's own, whose embedding is `(128,)`.
+
+    For each seed several people are imagined, and the one is taken who is far enough at the least change of what must
+    stay. `strangers` `(128,)` are other people as seen from the portrait's embedding: nobody shall resemble them.
+    """
+    course = Course(
+        load_conditions(),
+        load_foretelling(),
+        np.concatenate([portrait.code, portrait.shape_code]),
+        portrait.condition,
+        embedding,
+        condition,
+        strength,
+        np.reshape(strangers, (-1, len(embedding))),
+    )
+    chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
+    start, wobble = noise(chances, len(course.own)), noise([[*chance, 1] for chance in chances], len(condition))
+    if blend is not None:
+        others = [[blend.seed, 7, i] for _ in seeds for i in range(CHANCES)]
+        start = between(start, noise(others, len(course.own)), blend.share)
+        wobble = between(wobble, noise([[*chance, 1] for chance in others], len(condition)), blend.share)
+    told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
+    people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
+    best = course.worth(people).reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
+    return np.asarray(people[best], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The way from one person, whose latent is `own` `(d,)`, to somebody else under a wished `condition`."""
+
+    conditions: Conditions
+    foretelling: Foretelling
+    own: Floats
+    own_condition: Floats
+    embedding: Floats
+    condition: Floats
+    strength: float
+    strangers: Floats
+
+    def steer(self, heading: Floats) -> Floats:
+        """How far `(n, d)` people on their way shall be moved: away from the person and from the nearest stranger.
+
+        Never along apparent age, gender presentation and beard; and everybody along what sets them apart from the usual
+        face, or all would be led to one place.
+        """
+        move = self.moved(heading)
+        step = self._led(self._across(move) - self._usual, self.wanted - self._length(self._across(move)))
+        if len(self.strangers):
+            apart = move[:, None] - self.strangers
+            nearest = apart[np.arange(len(move)), np.linalg.norm(apart, axis=2).argmin(1)]
+            step += self._led(self._across(nearest), ELBOW_ROOM - self._length(nearest))
+        return step
+
+    def worth(self, people: Floats) -> Floats:
+        """How well `(n,)` each of `people` `(n, d)` would do: far enough, little lost, not like anybody else here."""
+        move = self.moved(people)
+        lost = np.linalg.norm(move @ self.conditions.axes[:3].T, axis=1)
+        worth = np.minimum(self._length(self._across(move)), self.wanted) - KEEPING * lost
+        if len(self.strangers):
+            worth -= np.maximum(ELBOW_ROOM - self._length(move[:, None] - self.strangers).min(1), 0)
+        return np.asarray(worth, np.float32)
+
+    def moved(self, identities: Floats) -> Floats:
+        """Foretold move `(n, 128)` of the embedding once `identities` `(n, d)` are drawn over the person."""
+        return np.asarray((identities - self.own) @ self.foretelling.likeness.T + self._base)
+
+    @property
+    def wanted(self) -> float:
+        """Foretold distance that is far enough."""
+        return DISTANCE[0] + (DISTANCE[1] - DISTANCE[0]) * self.strength
+
+    @cached_property
+    def _base(self) -> Floats:
+        return self.foretelling.base(self.own, self.own_condition, self.embedding, self.strength)
+
+    @cached_property
+    def _lift(self) -> Floats:
+        likeness = self.foretelling.likeness
+        return np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), likeness)
+
+    @cached_property
+    def _apparent(self) -> Floats:
+        return np.asarray(np.linalg.qr(self.conditions.axes[:3].T)[0])
+
+    @cached_property
+    def _usual(self) -> Floats:
+        usual = usual_identity(self.conditions, self.condition)
+        return INDIVIDUALITY * self._across(self.moved(usual[None]))
+
+    def _across(self, move: Floats) -> Floats:
+        return np.asarray(move - move @ self._apparent @ self._apparent.T)
+
+    def _led(self, aim: Floats, missing: Floats) -> Floats:
+        aim = aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)
+        step = aim @ self._lift
+        gain = np.maximum(((step @ self.foretelling.likeness.T) * aim).sum(1, keepdims=True), 0.1)
+        push = PUSH[0] + (PUSH[1] - PUSH[0]) * self.strength
+        return np.asarray(push * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32)
+
+    def _length(self, move: Floats) -> Floats:
+        """Expected length of a foretold move, given what is not foretold."""
+        return np.asarray(np.sqrt((move**2).sum(-1) + self.foretelling.doubt**2))
+
+
+def usual_identity(conditions: Conditions, condition: Floats) -> Floats:
+    """The mean identity `(d,)` of everybody who meets a condition."""
+    return np.asarray(np.append(condition, 1).astype(np.float32) @ conditions.middle)
+
+
+def told_vaguely(condition: Floats, strength: float) -> Floats:
+    """The condition as it is told to the prior, before each seed hears it a little differently.
+
+    Kinship is told at low strengths only. What is told vaguely is followed vaguely, so that apparent age, gender
+    presentation and beard are overstated: without that, children grow up and the old grow young.
+    """
+    told = np.array(condition)
+    told[KIN] *= max(0.0, 1 - 2 * strength)
+    told[APPARENT] *= OVERSTATED
+    return told
+
+
+def between(a: Floats, b: Floats, share: float) -> Floats:
+    """Part of the way from noise `a` to noise `b` `(n, d)` along the sphere, where all likely noise lies."""
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    angle = np.arccos(np.clip((a * b).sum(1) / np.maximum(lengths, 1e-6), -1, 1))[:, None]
+    if np.any(np.sin(angle) < 1e-3):  # the same seed twice
+        return np.asarray((1 - share) * a + share * b, np.float32)
+    return np.asarray((np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle), np.float32)

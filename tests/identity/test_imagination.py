@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from identigen.identity.appearance import load_codec
+from identigen.identity.conditions import load_conditions
+from identigen.identity.foretelling import load_foretelling
+from identigen.identity.imagination import Blend, Course, between, imagine, told_vaguely
+from identigen.identity.portrait import Portrait, read_portrait
+from identigen.landmarks import face_box, find_landmarks
+from identigen.recognition import default_recogniser
+from identigen.types import Face, Floats, Photo
+
+
+@pytest.fixture(scope="module")
+def sitter(astronaut: Photo) -> tuple[Portrait, Floats]:
+    points = find_landmarks(astronaut.pixels, (175.0, 65.0, 280.0, 195.0))
+    assert points is not None
+    embedding = default_recogniser().describe(astronaut.pixels, [Face(face_box(points), points)])[0]
+    return read_portrait(load_codec(), load_conditions(), astronaut.pixels, points, embedding), embedding
+
+
+def course(sitter: tuple[Portrait, Floats], strength: float = 0.5) -> Course:
+    portrait, embedding = sitter
+    own = np.concatenate([portrait.code, portrait.shape_code])
+    condition = portrait.condition
+    nobody = np.zeros((0, 128), np.float32)
+    return Course(load_conditions(), load_foretelling(), own, condition, embedding, condition, strength, nobody)
+
+
+def test_a_seed_names_a_person_whoever_else_is_asked_for(sitter: tuple[Portrait, Floats]) -> None:
+    portrait, embedding = sitter
+    alone = imagine(portrait, embedding, portrait.condition, [5], 0.5)
+    both = imagine(portrait, embedding, portrait.condition, [4, 5], 0.5)
+    assert np.allclose(alone[0], both[1], atol=1e-3)
+    assert np.linalg.norm(both[0] - both[1]) > 1
+
+
+def test_more_strength_leads_further_away(sitter: tuple[Portrait, Floats]) -> None:
+    portrait, embedding = sitter
+    lengths = []
+    for strength in (0.0, 0.5, 1.0):
+        way = course(sitter, strength)
+        people = imagine(portrait, embedding, portrait.condition, [1, 2, 3], strength)
+        lengths.append(float(np.linalg.norm(way.moved(people), axis=1).mean()))
+    assert lengths[0] < lengths[1] < lengths[2]
+
+
+def test_nobody_is_led_towards_a_stranger(sitter: tuple[Portrait, Floats]) -> None:
+    portrait, embedding = sitter
+    way = course(sitter)
+    [person] = imagine(portrait, embedding, portrait.condition, [1], 0.5)
+    stranger = way.moved(person[None])[0]  # somebody who looks just as this person would
+    [other] = imagine(portrait, embedding, portrait.condition, [1], 0.5, [stranger])
+    assert np.linalg.norm(way.moved(other[None])[0] - stranger) > 0.1
+    near = replace(way, strangers=stranger[None])
+    assert near.worth(other[None])[0] > near.worth(person[None])[0]
+
+
+def test_between_two_seeds_lie_the_people_in_between(sitter: tuple[Portrait, Floats]) -> None:
+    portrait, embedding = sitter
+
+    def person(seed: int, blend: Blend | None = None) -> Floats:
+        return imagine(portrait, embedding, portrait.condition, [seed], 0.5, (), blend)[0]
+
+    one, other = person(1), person(2)
+    assert np.allclose(person(1, Blend(2, 0.0)), one, atol=1e-3)
+    assert np.allclose(person(1, Blend(2, 1.0)), other, atol=1e-2)
+    assert np.allclose(person(1, Blend(1, 0.5)), one, atol=1e-3)
+
+
+def test_noise_in_between_is_as_likely_as_its_ends() -> None:
+    a, b = (np.random.default_rng(seed).standard_normal((3, 400)).astype(np.float32) for seed in (0, 1))
+    middle = between(a, b, 0.5)
+    assert np.allclose(np.linalg.norm(middle, axis=1), np.linalg.norm(a, axis=1), rtol=0.15)
+    assert np.allclose(between(a, a, 0.3), a, atol=1e-5)
+
+
+def test_kinship_is_told_at_low_strength_only(sitter: tuple[Portrait, Floats]) -> None:
+    condition = np.ones_like(sitter[0].condition)
+    assert told_vaguely(condition, 0.0)[-1] == 1.0
+    assert told_vaguely(condition, 0.5)[-1] == 0.0
