@@ -38,16 +38,16 @@ def evaluate_heads(
 ) -> dict[str, Any]:
     """Kernel distances of all engines that are here, on the tenth of `faces` that was held out; print and return them.
 
-    `work` keeps what is measured (landmarks and descriptors: some minutes). `limit` takes only the first so many;
-    `sheet` is a folder for pictures, original above result. Raises `InputError` when the folder has no `index.csv`.
+    `work` keeps what is measured (landmarks and descriptors: some minutes). `limit` draws that many of them
+    with seed 0; `sheet` is a folder for pictures, original above result. Raises `InputError` when the folder has no `index.csv`.
     """
     pipeline = pipeline or Pipeline(Settings.from_environment())
     work.mkdir(parents=True, exist_ok=True)
     measured = measure(faces, work / "measured.npz")
-    held = np.flatnonzero(measured.held_out)[:limit]
-    others = np.flatnonzero(~measured.held_out)
+    rng = np.random.default_rng(0)  # the list is sorted by where the pictures came from
+    held = rng.permutation(np.flatnonzero(measured.held_out))[:limit]
+    taught = rng.permutation(np.flatnonzero(~measured.held_out))[: len(held)]
     table: dict[str, Any] = {"held-out pictures": len(held)}
-    taught = np.random.default_rng(0).permutation(others)[: len(held)]
     _report(table, "taught heads", measured.embeddings[taught], measured.embeddings[held])
     for operation, job in JOBS.items():
         for engine in pipeline.synthesisers:
@@ -68,12 +68,13 @@ def kernel_distance(
 ) -> tuple[float, float]:
     """Mean and standard error of the squared maximum mean discrepancy `(n, d)` to `(m, d)` under a cubic kernel.
 
-    The unbiased estimate, over random subsets of `size` (the largest possible where there are fewer). The kernel is
+    The unbiased estimate, over random subsets of `size` (half of what there is, where that is less). The kernel is
     `(x . y / s + 1) ** 3` where `s` is the mean squared length: Inception's `s` is about its dimension, a descriptor's
     is not. Raises `ValueError` when there are fewer than two of either.
     """
-    size = min(size, len(features), len(others))
-    if size < 2:
+    fewer = min(len(features), len(others))
+    size = min(size, max(2, fewer // 2))
+    if fewer < 2:
         raise ValueError(f"a kernel distance needs two features of either kind, not {len(features)} and {len(others)}")
     scale = float((others.astype(np.float64) ** 2).sum(1).mean())
     rng = np.random.default_rng(seed)
