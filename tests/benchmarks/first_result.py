@@ -42,7 +42,7 @@ from identigen.ui.events import Desk
 SWITCHES = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 MEGAPIXELS = 12
 CLICKS = 15
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def serve() -> tuple[subprocess.Popen[bytes], str, float]:
@@ -68,6 +68,7 @@ def serve() -> tuple[subprocess.Popen[bytes], str, float]:
 def newcomer(browser: object, address: str, example: str) -> dict[str, float]:
     """Open the page, press another example, press the large button; everything else is waiting."""
     page = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True).new_page()
+    page.set_default_timeout(1000 * START_SECONDS)
     started = time.perf_counter()
     page.goto(address)
     page.wait_for_selector(".example")
