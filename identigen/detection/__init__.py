@@ -76,7 +76,7 @@ class Detector:
         for subject in subjects:
             if _contains(subject.face.box if subject.face else subject.head_box, point):
                 return subject
-        body = self._body_at(photo.pixels, point)
+        body = self._body_at(photo.pixels, point, [s.face.box for s in subjects if s.face])
         return self._added(photo, body, subjects) if body else None
 
     def subject_in(self, photo: Photo, box: Box, subjects: Sequence[Subject]) -> Subject | None:
@@ -136,16 +136,18 @@ class Detector:
                 self._weights, self.notices = None, (str(broken),)
         return pairing.distinct_bodies(bundled.search_bodies(pixels, faces))
 
-    def _body_at(self, pixels: Pixels, point: Point) -> Body | None:
+    def _body_at(self, pixels: Pixels, point: Point, hidden: Sequence[Box]) -> Body | None:
         height, width = pixels.shape[:2]
         if not (0 <= point[0] < width and 0 <= point[1] < height) or min(height, width) < bundled.MIN_SIDE:
             return None
         if sam.is_available(self._settings):
             try:
-                return sam.body_at(pixels, point, self._settings) or pointing.body_at(pixels, point)
+                body = sam.body_at(pixels, point, self._settings)
+                if body is not None:
+                    return pointing.recognised(pixels, body, point, hidden)
             except (EngineError, ModelError) as broken:
                 self._tell(f"{broken} Clicks are outlined without it.")
-        return pointing.body_at(pixels, point)
+        return pointing.body_at(pixels, point, hidden)
 
     def _tell(self, sentence: str) -> None:
         if sentence not in self.notices:
@@ -158,9 +160,9 @@ class Detector:
         if free.area < MIN_SHARE * body.mask.area:
             return max(subjects, key=lambda s: masks.intersect(s.mask, body.mask).area)
         face = self._face_of(photo, free, subjects)
-        person = Person(free, face, body.score, body.head or pairing.head_of(free))
+        person = Person(free, face, body.score, body.head or free.window.box)
         number = max((s.id for s in subjects), default=0) + 1
-        return _subject(number, person)
+        return _subject(number, person, is_person=body.head is not None)
 
     def _face_of(self, photo: Photo, mask: Mask, subjects: Sequence[Subject]) -> Face | None:
         """The largest face on `mask` that is nobody's yet."""
@@ -201,7 +203,7 @@ def _person(
     return Person(body.mask, None, body.score, body.head or pairing.head_of(body.mask), body.silhouette)
 
 
-def _subject(number: int, person: Person) -> Subject:
-    quality, operation, reason = gate.judge(person.face)
+def _subject(number: int, person: Person, is_person: bool = True) -> Subject:
+    quality, operation, reason = gate.judge(person.face, is_person)
     box, head = person.mask.window.box, None if person.face else person.head
     return Subject(number, box, person.mask, person.face, person.score, quality, operation, reason, head)

@@ -16,7 +16,7 @@ import numpy as np
 
 from identigen import masks
 from identigen.detection.blazepose import Aim, Stance, quiet, read_stance, read_twice, spot_people
-from identigen.detection.pairing import Body, Sighting, distinct_bodies, share_inside
+from identigen.detection.pairing import Body, Sighting, area, distinct_bodies, head_of, overlap, share_inside
 from identigen.models import borrow
 from identigen.types import Box, Face, Floats, Mask, Pixels, Window
 
@@ -42,6 +42,7 @@ LENGTHS = (3.6, 2.5, 1.8)
 CROWN = 1 / 3
 LYING = 40.0  # degrees: a head that leans more does so with its body
 AGREED_IOU = 0.6
+HEAD_SEEN = 0.3
 PRESENT, LIKELY_PRESENT, SURELY_PRESENT = 0.5, 0.7, 0.9
 OPAQUE = 0.3  # lower than a half: what a mask leaves of a person stays to be seen
 # Crops in which people without a visible face are looked for: how many across and down, and their share of the photo.
@@ -151,8 +152,8 @@ def body_of_face(pixels: Pixels, face: Face, others: Sequence[Face] = ()) -> Bod
         if best and best.presence >= LIKELY_PRESENT:
             break
     if best:
-        return _body(pixels, read_twice(pixels, best, hidden))
-    bodies = (_body(pixels, stance) for stance in sorted(seen, key=lambda stance: -stance.presence))
+        return body_of_stance(pixels, read_twice(pixels, best, hidden))
+    bodies = (body_of_stance(pixels, stance) for stance in sorted(seen, key=lambda stance: -stance.presence))
     return next((body for body in bodies if body and _belongs(body, face, others)), None)
 
 
@@ -179,7 +180,9 @@ def complete(pixels: Pixels, body: Body, face: Face | None, faces: Sequence[Face
     hidden = [other.box for other in faces if other is not face]
     pose = body_of_face(pixels, face, [other for other in faces if other is not face]) if face else None
     if pose is None or masks.iou(pose.mask, body.mask) < AGREED_IOU:
-        pose = _body(pixels, read_twice(pixels, read_stance(pixels, _aim_at(body.mask.window), hidden), hidden))
+        pose = body_of_stance(
+            pixels, read_twice(pixels, read_stance(pixels, _aim_at(body.mask.window), hidden), hidden)
+        )
     if pose is None or masks.iou(pose.mask, body.mask) < AGREED_IOU:
         return body
     more = pose.mask
@@ -215,11 +218,17 @@ def _shows(stance: Stance, face: Face) -> bool:
     return stance.presence >= PRESENT and _holds(face.box, stance.points[0], margin=0.35)
 
 
-def _body(pixels: Pixels, stance: Stance) -> Body | None:
+def body_of_stance(pixels: Pixels, stance: Stance) -> Body | None:
+    """What is seen of the person that the pose network read; None when that is nothing."""
     size = (pixels.shape[0], pixels.shape[1])
     window = stance.aim.window(*size)
     mask = Mask.from_window(masks.largest_part(stance.over(window) > OPAQUE), window, size)
-    return Body(mask, stance.visibility(size), POSE, head_of_pose(stance.points), stance) if mask.area else None
+    if not mask.area:
+        return None
+    head = head_of_pose(stance.points)
+    if overlap(head, mask.window.box) < HEAD_SEEN * area(head):  # it lies beyond the border, or was guessed there
+        head = head_of(mask)
+    return Body(mask, stance.visibility(size), POSE, head, stance)
 
 
 def segment_person(pixels: Pixels, window: Window, least: float = 0.0) -> Body | None:
@@ -234,7 +243,7 @@ def segment_person(pixels: Pixels, window: Window, least: float = 0.0) -> Body |
         return None
     closer = read_stance(pixels, stance.closer)
     stance = closer if closer.presence >= PRESENT else stance
-    body = _body(pixels, read_twice(pixels, stance))
+    body = body_of_stance(pixels, read_twice(pixels, stance))
     return body if body and body.score >= least else None
 
 
@@ -252,7 +261,7 @@ def search_bodies(pixels: Pixels, faces: Sequence[Face] = ()) -> list[Body]:
         if first.presence < SURELY_PRESENT:
             continue
         stance = read_stance(pixels, first.closer, hidden)
-        before, body = _body(pixels, first), _body(pixels, read_twice(pixels, stance, hidden))
+        before, body = body_of_stance(pixels, first), body_of_stance(pixels, read_twice(pixels, stance, hidden))
         if before is None or body is None or stance.presence < SURELY_PRESENT:
             continue
         if before.score + body.score >= 2 * SEARCH_VISIBILITY and masks.iou(before.mask, body.mask) >= STEADY_IOU:

@@ -15,8 +15,13 @@ GOOD_FACE_PX = 48.0
 GOOD_YAW = 30.0
 
 
-def judge(face: Face | None) -> tuple[Quality, Operation, str]:
-    """Grade how well a person is seen and propose an operation with its reason, a sentence for people."""
+def judge(face: Face | None, is_person: bool = True) -> tuple[Quality, Operation, str]:
+    """Grade how well a person is seen and propose an operation with its reason, a sentence for people.
+
+    What a user marked need not be a person: `is_person` is False where neither a face nor a body was recognised.
+    """
+    if face is None and not is_person:
+        return Quality("poor", ("no-face", "no-body")), Operation.LAYERED, _MARKED
     if face is None:
         return Quality("poor", ("no-face",)), Operation.LAYERED, "No face is visible, so the head is covered."
     flags = _flags(face)
@@ -26,6 +31,7 @@ def judge(face: Face | None) -> tuple[Quality, Operation, str]:
     return Quality("good" if good else "fair"), Operation.FACE, "The face is seen well enough for a new one."
 
 
+_MARKED = "Neither a face nor a body was recognised here, so all that is marked is covered; look at the outline."
 _REASONS = {
     "small-face": "The face is only {} pixels wide, too small for a new one, so it is covered.",
     "low-score": "The detector is only {} % sure that this is a face, so it is covered and gets no new one.",

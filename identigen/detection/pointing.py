@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from identigen import masks
 from identigen.crop import square_around
-from identigen.detection.bundled import segment_person
+from identigen.detection.blazepose import Aim, read_stance
+from identigen.detection.bundled import body_of_stance, segment_person
 from identigen.detection.pairing import Body
 from identigen.types import Bools, Box, Mask, Pixels, Point, Window
 
 CROPS = (0.3, 0.5, 0.8)
 """Sides of the square crops around a point, in shares of the photo's shorter side."""
+AIMS = (0.4, 0.8, 1.2)
+"""Sides of the squares that the pose network is aimed at around a point, in the same shares."""
 MIN_VISIBILITY = 0.5
+MIN_PRESENCE = 0.3
+"""Lower than where nobody points: a user has said that somebody is there."""
+SAME_IOU = 0.5
 GRABCUT_CROP = 0.4
 GRABCUT_SIDE = 192
 GRABCUT_ROUNDS = 5
@@ -23,9 +30,20 @@ MIN_CONTRAST = 8.0
 """Least difference of the mean colour (CIE Lab) between a region and its surroundings; less is sky or wall."""
 
 
-def body_at(pixels: Pixels, point: Point) -> Body | None:
-    """Segment the person under `point`: by pose where it sees somebody, by colour otherwise; None without either."""
-    return _by_pose(pixels, point) or _by_colour(pixels, point)
+def body_at(pixels: Pixels, point: Point, hidden: Sequence[Box] = ()) -> Body | None:
+    """Segment the person under `point`: by pose where it sees somebody, by colour otherwise; None without either.
+
+    Nobody whose head lies in a box of `hidden` is meant. A body without a `head` need not be a person.
+    """
+    return _by_pose(pixels, point, hidden) or _by_colour(pixels, point)
+
+
+def recognised(pixels: Pixels, body: Body, point: Point, hidden: Sequence[Box] = ()) -> Body:
+    """The same body with the head that its pose tells, where what was segmented is a person."""
+    pose = _by_pose(pixels, point, hidden)
+    if pose is None or masks.iou(pose.mask, body.mask) < SAME_IOU:
+        return body
+    return replace(body, head=pose.head)
 
 
 def body_in(pixels: Pixels, box: Box) -> Body:
@@ -35,19 +53,30 @@ def body_in(pixels: Pixels, box: Box) -> Body:
     body = segment_person(pixels, window)
     if body is not None and body.mask.area > 0.25 * frame.area and body.score >= MIN_VISIBILITY:
         return body
-    return Body(frame, 1.0, "by hand", head=box)
+    return Body(frame, 1.0, "by hand")
 
 
-def _by_pose(pixels: Pixels, point: Point) -> Body | None:
-    """The clearest person among crops of several sizes whose silhouette holds the point."""
+def _by_pose(pixels: Pixels, point: Point, hidden: Sequence[Box]) -> Body | None:
+    """The clearest person whose silhouette holds the point, among crops of several sizes, else among aims at it."""
     bodies = [
-        (body.score, body)
+        body
         for window in _windows(pixels, point)
-        if (body := segment_person(pixels, window)) is not None
-        and body.mask.contains(point)
-        and body.score >= MIN_VISIBILITY
+        if (body := segment_person(pixels, window, MIN_VISIBILITY)) is not None and body.mask.contains(point)
     ]
-    return max(bodies, key=lambda pair: pair[0])[1] if bodies else None
+    return max(bodies, key=lambda body: body.score) if bodies else _by_aim(pixels, point, hidden)
+
+
+def _by_aim(pixels: Pixels, point: Point, hidden: Sequence[Box]) -> Body | None:
+    """The surest person in squares around the point; people without a visible head are found by nothing else."""
+    best, surest = None, MIN_PRESENCE
+    for share in AIMS:
+        stance = read_stance(pixels, Aim(point[0], point[1], share * min(pixels.shape[:2])), hidden)
+        closer = read_stance(pixels, stance.closer, hidden)
+        presence = max(stance.presence, closer.presence)
+        body = body_of_stance(pixels, closer)
+        if body is not None and body.mask.contains(point) and presence >= surest and body.score >= MIN_VISIBILITY:
+            best, surest = body, presence
+    return best
 
 
 def _windows(pixels: Pixels, point: Point) -> Iterator[Window]:

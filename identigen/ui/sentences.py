@@ -16,6 +16,7 @@ from identigen.ui.text import TEXTS, Language
 _GERMAN = {
     # the gate
     "No face is visible, so the head is covered.": "Kein Gesicht ist zu sehen, deshalb wird der Kopf verdeckt.",
+    "Neither a face nor a body was recognised here, so all that is marked is covered; look at the outline.": "Hier wurde weder ein Gesicht noch ein Körper erkannt, deshalb wird alles Markierte verdeckt; bitte den Umriss ansehen.",
     "The face is seen well enough for a new one.": "Das Gesicht ist gut genug zu sehen für ein neues.",
     "The face is only {} pixels wide, too small for a new one, so it is covered.": "Das Gesicht ist nur {} Pixel breit, zu klein für ein neues, und wird deshalb verdeckt.",
     "The detector is only {} % sure that this is a face, so it is covered and gets no new one.": "Der Erkenner ist sich nur zu {} % sicher, dass dies ein Gesicht ist; deshalb wird es verdeckt und bekommt kein neues.",

@@ -6,6 +6,7 @@ import pytest
 
 from identigen import masks
 from identigen.detection import bundled, faces
+from identigen.detection.blazepose import Aim, read_stance
 from identigen.detection.pairing import Body
 from identigen.models import package_file
 from identigen.types import Face, Pixels, Point, Window
@@ -98,3 +99,12 @@ def test_a_body_that_the_pose_contradicts_stays_as_it_is(bus: Pixels) -> None:
 def test_nobody_is_segmented_in_a_window_without_people(bus: Pixels) -> None:
     assert bundled.segment_person(bus, Window(400, 0, 800, 300)) is None
     assert bundled.segment_person(bus, Window(0, 0, 10, 300)) is None
+
+
+def test_a_head_beyond_the_border_is_taken_for_the_top_of_what_is_seen(bus: Pixels) -> None:
+    headless = np.ascontiguousarray(bus[500:960, 150:450])
+    stance = read_stance(headless, Aim(130.0, 120.0, 560.0))
+    body = bundled.body_of_stance(headless, stance)
+    assert body is not None
+    assert body.head is not None
+    assert masks.intersect(masks.rectangle(body.head, (460, 300)), body.mask).area > 100

@@ -144,7 +144,20 @@ def test_a_click_on_an_object_cuts_it_out_by_colour(detector: Detector) -> None:
     truth = masks.ellipse((130, 90, 190, 150), (240, 320))
     assert masks.iou(found.mask, truth) > 0.85
     assert found.default_operation is Operation.LAYERED
-    assert found.head_box is not None
+    assert found.head_box == found.box
+    assert "Neither a face nor a body" in found.reason
+    assert found.quality.flags == ("no-face", "no-body")
+
+
+def test_a_click_on_somebody_without_a_visible_head_outlines_the_body(
+    detector: Detector, bus: Photo, on_the_bus: tuple[Subject, ...]
+) -> None:
+    found = detector.subject_at(bus, (760.0, 600.0), on_the_bus)
+    assert found is not None
+    assert found.reason == "No face is visible, so the head is covered."
+    assert found.mask.contains((700.0, 830.0))  # a trouser leg
+    assert found.mask.contains((770.0, 480.0))  # the jacket
+    assert not found.mask.contains((600.0, 700.0))
 
 
 def test_a_click_on_an_even_wall_adds_nobody(detector: Detector) -> None:

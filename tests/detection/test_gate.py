@@ -35,3 +35,11 @@ def test_who_gets_a_new_face_and_why_not(seen: Face | None, level: str, flags: t
     assert operation is (Operation.LAYERED if flags else Operation.FACE)
     assert said in reason
     assert reason.endswith(".")
+
+
+def test_what_is_marked_and_no_person_says_so() -> None:
+    quality, operation, reason = judge(None, is_person=False)
+    assert quality.flags == ("no-face", "no-body")
+    assert operation is Operation.LAYERED
+    assert "Neither a face nor a body" in reason
+    assert judge(face(), is_person=False) == judge(face())
