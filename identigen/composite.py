@@ -6,7 +6,7 @@ import numpy as np
 
 from identigen.errors import EngineError
 from identigen.masks import feather
-from identigen.types import Candidate, Mask, Pixels, Window
+from identigen.types import Bools, Candidate, Mask, Pixels, Window
 
 VISIBLE = 0.5 / 255  # less coverage than this cannot move an 8-bit pixel
 
@@ -27,6 +27,15 @@ def paste(pixels: Pixels, candidate: Candidate, allowed: Mask | None = None) -> 
         coverage = coverage * feather(allowed, window, max(1.0, 0.03 * min(window.width, window.height)))
     blended = below + (candidate.pixels - below) * coverage[..., None]
     patch = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
-    touched = coverage > VISIBLE
+    touched = (coverage > VISIBLE) & _bounds((patch != below).any(axis=2))
     patch[~touched] = below[~touched]
     return window, patch, Mask.from_window(touched, window, (height, width))
+
+
+def _bounds(changed: Bools) -> Bools:
+    """The smallest rectangle `(h, w)` around what really changed: a feathered rim mostly rounds to nothing."""
+    out = np.zeros_like(changed)
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    if len(rows):
+        out[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return out
