@@ -38,8 +38,8 @@ def evaluate_heads(
 ) -> dict[str, Any]:
     """Kernel distances of all engines that are here, on the tenth of `faces` that was held out; print and return them.
 
-    `work` keeps what is measured (landmarks and descriptors: some minutes). `limit` draws that many of them
-    with seed 0; `sheet` is a folder for pictures, original above result. Raises `InputError` when the folder has no `index.csv`.
+    `work` keeps what is measured (landmarks and descriptors: some minutes). `limit` draws that many pictures with seed
+    0; `sheet` is a folder for contact sheets, original above result. Raises `InputError` where `index.csv` is missing.
     """
     pipeline = pipeline or Pipeline(Settings.from_environment())
     work.mkdir(parents=True, exist_ok=True)
