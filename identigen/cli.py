@@ -80,6 +80,10 @@ SeedOption = Annotated[
 StrengthOption = Annotated[
     float, typer.Option("--strength", min=0.0, max=1.0, help="How far from the source a new identity must be.")
 ]
+WishesOption = Annotated[
+    list[str] | None,
+    typer.Option("--wish", help="NAME=VALUE, repeatable: age=old, gender=feminine, beard=none, blend=42@0.5."),
+]
 
 
 @app.command()
@@ -93,6 +97,7 @@ def anonymize(
     engine: EngineOption = Engine.AUTO,
     seed: SeedOption = 0,
     strength: StrengthOption = 0.5,
+    wishes: WishesOption = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write what was done as JSON.")] = None,
     boxes: Annotated[
         Path | None, typer.Option("--boxes", help="Your own boxes, JSON [[x1,y1,x2,y2], ...], instead of detection.")
@@ -104,11 +109,11 @@ def anonymize(
     from identigen.verification import export
 
     format_of(out)  # a wrong ending is said before any work is done
-    wanted = _parse_subjects(subjects)
+    wanted, attributes = _parse_subjects(subjects), _parse_wishes(wishes)
     pipeline = _pipeline(engine)
     source = open_photo(photo, pipeline.settings)
     people = pipeline.detect(source) if boxes is None else _subjects_in(pipeline, source, _read_boxes(boxes))
-    options = {"region": region.value, "extent": extent.value, "strength": strength}
+    options = {"region": region.value, "extent": extent.value, "strength": strength, "attributes": attributes}
     plan = make_plan(people, operation, wanted, seed=seed, **options) if people or wanted else Plan(())
     result = pipeline.anonymize(source, people, plan)
     finished = export(result, out)
@@ -159,14 +164,15 @@ def batch(
     engine: EngineOption = Engine.AUTO,
     seed: SeedOption = 0,
     strength: StrengthOption = 0.5,
+    wishes: WishesOption = None,
     format_: Annotated[Format, typer.Option("--format", help="Format of the results.")] = Format.PNG,
 ) -> None:
     """Anonymise every photo in a folder; names are mirrored, bad files become rows of the report."""
     from identigen.batch import run_batch
     from identigen.pipeline import make_plan
 
-    wanted = _parse_subjects(subjects)
-    options = {"region": region.value, "extent": extent.value, "strength": strength}
+    wanted, attributes = _parse_subjects(subjects), _parse_wishes(wishes)
+    options = {"region": region.value, "extent": extent.value, "strength": strength, "attributes": attributes}
 
     def plan(people: tuple[Subject, ...]) -> Plan:
         present = None if wanted is None else {subject.id for subject in people} & set(wanted)
@@ -369,6 +375,14 @@ def _parse_subjects(text: str) -> Collection[int] | None:
         return {int(part) for part in text.split(",")}
     except ValueError:
         raise PlanError(f"--subjects takes 'all' or numbers such as 1,3, not {text!r}.") from None
+
+
+def _parse_wishes(wishes: list[str] | None) -> dict[str, str]:
+    parts = [wish.partition("=") for wish in wishes or ()]
+    wrong = [name for name, _, value in parts if not name or not value]
+    if wrong:
+        raise PlanError(f"--wish takes NAME=VALUE such as age=old, not {wrong[0]!r}.")
+    return {name: value for name, _, value in parts}
 
 
 def _subjects_in(

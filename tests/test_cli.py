@@ -67,6 +67,16 @@ def test_anonymize_writes_the_picture_and_the_report(run: Run, astronaut_file: P
     assert (before != after).any()
 
 
+def test_a_wish_changes_who_appears(run: Run, astronaut_file: Path, tmp_path: Path) -> None:
+    ages = []
+    for wish in ("age=child", "age=old"):
+        report = tmp_path / f"{wish}.json"
+        arguments = ("--operation", "face", "--report", report, "--wish", wish)
+        assert run("anonymize", astronaut_file, "-o", tmp_path / f"{wish}.png", *arguments)[0] == 0
+        ages.append(json.loads(report.read_text())["subjects"][0]["kept"]["apparent_age"]["after"])
+    assert ages[0] + 10 < ages[1]
+
+
 def test_detect_lists_people(run: Run, astronaut_file: Path, tmp_path: Path) -> None:
     code, printed, _ = run("detect", astronaut_file, "--json", tmp_path / "people.json")
     assert code == 0
@@ -146,6 +156,7 @@ def test_odd_but_good_input_is_done_with_a_note(run: Run, astronaut: Photo, tmp_
         (["-o", "out.xyz"], "xyz"),
         (["-o", "out.png", "--subjects", "9"], "no person 9"),
         (["-o", "out.png", "--subjects", "first"], "--subjects"),
+        (["-o", "out.png", "--wish", "old"], "NAME=VALUE"),
         (["-o", "out.png", "--operation", "body"], "diffusion"),
         (["-o", "out.png", "--boxes", "missing.json"], "missing.json"),
         (["-o", "out.png", "--operation", "vanish"], "vanish"),
