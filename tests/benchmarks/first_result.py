@@ -108,7 +108,7 @@ def large_photo(path: Path) -> Photo:
     photo = open_photo(path)
     scale = (MEGAPIXELS * 1e6 / (photo.width * photo.height)) ** 0.5
     size = (round(photo.width * scale), round(photo.height * scale))
-    return Photo(np.ascontiguousarray(cv2.resize(photo.pixels, size, interpolation=cv2.INTER_CUBIC)), photo.name)
+    return Photo(np.ascontiguousarray(cv2.resize(photo.pixels, size, interpolation=cv2.INTER_CUBIC)))
 
 
 def clicks(path: Path) -> None:
