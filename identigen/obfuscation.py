@@ -33,6 +33,7 @@ TILE = 2 / 7
 SIGMA = 0.28
 RIM = 0.08
 FOREHEAD = 0.16  # in heights of the face
+TURNED = 40.0  # degrees: from here on a face is more than the oval of its landmarks
 CONTRAST = 0.6  # of a tile against its neighbours, layered only
 TILE_NOISE, GRAIN = 10.0, 4.0  # grey levels
 _TOP, _BOTTOM = 10, 152  # landmarks: the highest point of the oval, and the chin
@@ -235,6 +236,8 @@ def _face_segment(face: Face, size: tuple[int, int]) -> Mask:
     oval = masks.ellipse(_face_area(face), size)
     hull = masks.polygon(_over_the_forehead(face.landmarks[OVAL, :2], face.landmarks), size)
     hull = masks.grow(hull, 1 + 0.05 * face.size_px)
+    if face.pose is not None and abs(face.pose.yaw) > TURNED:  # nose and mouth stand out of the hull
+        return masks.union([hull, masks.ellipse(_grown(face.box, 0.22, 0.1, 0.22, 0.15), size)], size)
     # Landmarks that left the detected face are not to be trusted alone.
     inner = masks.ellipse(face.box, size)
     return hull if masks.subtract(inner, hull).area < 0.1 * inner.area else masks.union([hull, oval], size)

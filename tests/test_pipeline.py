@@ -71,6 +71,17 @@ def test_a_cover_hides_the_person_and_leaves_the_rest(
         assert outcome.changed.area > 0
 
 
+def test_the_cover_of_a_profile_hides_nose_mouth_and_chin(
+    pipeline: Pipeline, zidane: Photo, zidane_subjects: Subjects
+) -> None:
+    profile = zidane_subjects[0]
+    assert profile.default_operation is Operation.LAYERED
+    result = pipeline.anonymize(zidane, zidane_subjects, make_plan(zidane_subjects, None, [profile.id]))
+    covered = next(o for o in result.outcomes if o.subject_id == profile.id).changed
+    for place in ((655.0, 360.0), (645.0, 380.0), (612.0, 410.0), (625.0, 320.0)):  # nose, lips, open mouth, eye
+        assert covered.contains(place)
+
+
 def test_different_people_get_different_operations_and_the_rest_is_kept(
     pipeline: Pipeline, zidane: Photo, zidane_subjects: Subjects
 ) -> None:

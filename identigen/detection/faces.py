@@ -19,6 +19,7 @@ WITH_LANDMARKS = 0.4
 BLAZE_ALONE = 0.8
 MESH_IOU = 0.5
 MESH_IOU_SQUARE = 0.35
+TURNED = 40.0  # degrees
 
 
 def judge_sightings(pixels: Pixels, sightings: Iterable[Sighting]) -> list[Face]:
@@ -47,7 +48,10 @@ def judge_group(pixels: Pixels, group: Sequence[Sighting]) -> Face | None:
         return None
     points = find_landmarks(pixels, box) if size >= MIN_MESH_PX and score >= WITH_LANDMARKS else None
     if points is not None and box_iou(face_box(points), box) >= (MESH_IOU if center else MESH_IOU_SQUARE):
-        return Face(clip(face_box(points), pixels), points, head_pose(points), score)
+        pose = head_pose(points)
+        # On a head turned far away the mesh ends before nose and mouth do: what the detector saw is the face, too.
+        tight = face_box(points) if abs(pose.yaw) < TURNED else _both(face_box(points), box)
+        return Face(clip(tight, pixels), points, pose, score)
     # A mesh that sits elsewhere than the detector's box is wrong, mostly on profiles: the box is right.
     return Face(box, score=score) if score >= SURE or (agreed and score >= AGREED) else None
 
@@ -61,6 +65,10 @@ def moved(face: Face, window: Window) -> Face:
     points = face.landmarks.copy()
     points[:, :2] += (window.left, window.top)
     return replace(face, box=box, landmarks=points)
+
+
+def _both(a: Box, b: Box) -> Box:
+    return (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
 
 
 def clip(box: Box, pixels: Pixels) -> Box:

@@ -55,7 +55,8 @@ def test_a_man_cut_off_at_the_hip_is_outlined_from_shoulder_to_shoulder() -> Non
     assert holds_all(body, [(300.0, 350.0), (220.0, 500.0), (230.0, 640.0), (560.0, 215.0), (600.0, 700.0)])
     assert body is not None
     assert not body.mask.contains((985.0, 90.0))  # the other man's forehead
-    assert masks.subtract(masks.ellipse(shouting.box, (720, 1280)), body.mask).area == 0
+    face = masks.ellipse(shouting.box, (720, 1280))
+    assert masks.subtract(face, body.mask).area < 0.04 * face.area  # the box of a profile holds some background
 
 
 def test_somebody_whose_face_cannot_be_seen_is_found_by_the_body(bus: Pixels, men: list[Face]) -> None:
