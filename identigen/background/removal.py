@@ -18,6 +18,12 @@ from identigen.types import Bools, Floats, Mask, Pixels, Subject, Window
 _TALL = 320
 _RIM = 0.012
 """Width of the rim in heights of the person: soft edges, ringing of JPEG and the mask's own error."""
+_SMALLEST = 24
+"""Height in pixels under which nothing can be told about shadows."""
+_DARKER, _DARKER_SHARE = 0.15, 0.72
+"""How much darker (natural logarithm) a shadow is than the ground, and along which share of its outline."""
+_EVEN = 0.10
+"""Typical deviation of the ground's brightness (natural logarithm) up to which a dark place on it stands out."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -45,7 +51,7 @@ def removal_mask(pixels: Pixels, subject: Subject, others: Sequence[Subject]) ->
     whole = union([subject.mask, _fine_parts(pixels, subject.mask, kept)], size)
     person = subtract(grow(whole, max(2.0, _RIM * height)), kept)
     view = _View.of(pixels, subject.mask, kept, side=0.9, above=0.0, below=1.0)
-    traces = view.restore(_shadow(view) | _reflection(view))
+    traces = view.restore(_shadow(view) | _contact_shadow(view) | _reflection(view))
     shadow = subtract(subtract(grow(traces, max(1.0, _RIM * height / 2)), kept), person) if traces.area else traces
     return RemovalMask(person, shadow)
 
@@ -134,10 +140,75 @@ def _touching(region: Bools, anchor: Bools) -> Bools:
 
 
 def _shadow(view: _View) -> Bools:
+    """The person's own outline laid on the ground, flattened and slanted about the feet, where its inside is darker.
+
+    Only brightness just inside and just outside of the outline is compared, so that steps and patterns, which lie on
+    both sides of it, do not matter.
+    """
+    none = np.zeros_like(view.person)
+    if view.height < _SMALLEST:
+        return none
+    light = np.log(cv2.GaussianBlur(view.pixels, (0, 0), 1.2).astype(np.float32) + 8.0)
+    blocked = cv2.dilate((view.person | view.kept).astype(np.uint8), disc(2)) > 0
+    outline = _outline(view.person)
+    slants = np.linspace(-2.0, 2.0, 33)
+    flats = [sign * float(flat) for flat in np.geomspace(0.06, 0.6, 10) for sign in (1, -1)]
+    fits = [
+        (*_darker_inside(outline, flat, float(slant), view, light, blocked), flat, slant)
+        for flat in flats
+        for slant in slants
+    ]
+    darker, share, flat, slant = max(fits)
+    if darker < _DARKER or share < _DARKER_SHARE:
+        return none
+    laid = np.array([[1, -slant, slant * view.feet], [0, flat, view.feet - flat * view.feet]], np.float32)
+    cast = cv2.warpAffine(view.person.astype(np.uint8), laid, (none.shape[1], none.shape[0]))
+    soft_edge = disc(max(2, view.height // 60))
+    return np.asarray((cv2.dilate(cast, soft_edge) > 0) & ~view.person & ~view.kept)
+
+
+def _outline(inside: Bools) -> Floats:
+    """Evenly spaced points `(n, 2)` (x, y) along the longest contour."""
+    contours, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    longest = max(contours, key=len)[:, 0]
+    chosen = np.linspace(0, len(longest) - 1, max(40, len(longest) // 4)).astype(int)
+    return np.asarray(longest[chosen], np.float32)
+
+
+def _darker_inside(
+    outline: Floats, flat: float, slant: float, view: _View, light: Floats, blocked: Bools
+) -> tuple[float, float]:
+    """How much darker it is inside a laid outline than outside (natural logarithm), and along which share of it.
+
+    Another tint inside speaks against a shadow. (0, 0) where too little of the outline can be seen.
+    """
+    up = view.feet - outline[:, 1]
+    points = np.stack([outline[:, 0] + slant * up, view.feet - flat * up], 1)
+    along = np.roll(points, -1, 0) - np.roll(points, 1, 0)
+    length = np.hypot(*along.T) + 1e-6
+    turn = np.sign(np.cross(points, np.roll(points, -1, 0)).sum())
+    outward = turn * np.stack([along[:, 1], -along[:, 0]], 1) / length[:, None] * max(2.0, 0.012 * view.height)
+    size = np.array([blocked.shape[1], blocked.shape[0]])
+    outside, inside = (np.rint(points + side * outward).astype(int) for side in (1, -1))
+    far = up > 0.08 * view.height
+    seen = far & ((outside >= 0) & (outside < size) & (inside >= 0) & (inside < size)).all(1)
+    seen[seen] = ~(blocked[outside[seen, 1], outside[seen, 0]] | blocked[inside[seen, 1], inside[seen, 0]])
+    if seen.sum() < 0.4 * far.sum():
+        return 0.0, 0.0
+    weight = length[seen] / length[seen].sum()
+    step = light[outside[seen, 1], outside[seen, 0]] - light[inside[seen, 1], inside[seen, 0]]
+    darker = step.mean(1)
+    tint = np.abs(step - darker[:, None]).max(1)
+    # Clipped: one black corner must not outvote the rest.
+    agreement = np.clip(darker, -0.4, 0.4) - 0.5 * np.minimum(tint, 0.4)
+    return float(weight @ agreement), float(weight @ (darker > 0.06))
+
+
+def _contact_shadow(view: _View) -> Bools:
     """Ground near the feet that is darker than the ground around it but of the same colour, and hangs on the feet."""
     none = np.zeros_like(view.person)
     feet, tall = view.feet, view.height
-    if tall < 24 or feet >= view.person.shape[0] - 2:  # cut by the border of the photo: no ground is seen
+    if tall < _SMALLEST or feet >= view.person.shape[0] - 2:  # cut by the border of the photo: no ground is seen
         return none
     ground = none.copy()
     ground[max(0, feet - round(0.25 * tall)) :] = True
@@ -146,6 +217,8 @@ def _shadow(view: _View) -> Bools:
     if free.sum() < 200:
         return none
     darkness, tint = _against_ground(view.pixels, free)
+    if np.median(np.abs(darkness[free])) > _EVEN:  # steps, stones, leaves: a dark place among them means nothing
+        return none
     dark = free & (darkness > 0.18) & (darkness < 1.3) & (tint < 0.10 + 0.12 * darkness)
     # A shadow is a blob: wheels, rails and bars near the feet are dark, too, but thin.
     dark = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, disc(max(1, tall // 64))).astype(bool)

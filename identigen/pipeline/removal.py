@@ -12,7 +12,7 @@ from identigen.errors import EngineError, MaskError, ModelError
 from identigen.pipeline.cover import cover, hides_face
 from identigen.pipeline.plan import derived_seed
 from identigen.pipeline.scene import Scene, centre, part_of
-from identigen.types import Edit, Fill, Mask, Operation, Outcome, Subject
+from identigen.types import Edit, Fill, Mask, Operation, Outcome, Subject, Window
 
 if TYPE_CHECKING:
     from identigen.background import BackgroundPredictor
@@ -132,16 +132,17 @@ def _cover_instead(scene: Scene, subject: Subject, edit: Edit, reason: str) -> O
 
 
 def _ghosts(scene: Scene, hole: Mask, fill: Fill) -> str:
-    """What a detector takes for a person in the filled place, in words; empty when there is nobody."""
+    """What a detector takes for a person in the filled place, in words; empty when there is nobody.
+
+    It looks from near and, like whoever gets the picture, at the whole: each shows people that the other does not.
+    """
     detector = scene.detector
+    near, whole = scene.around(hole.window.box), Window(0, 0, scene.size[1], scene.size[0])
     with scene.shown(fill.window, fill.pixels):
-        around = scene.around(hole.window.box)
-        faces = [face for face in detector.find_faces(scene.pixels, around) if hole.contains(centre(face.box))]
-        persons = [
-            mask
-            for mask in detector.find_people(scene.pixels, around)
-            if masks.intersect(mask, hole).area > 0.5 * mask.area
-        ]
-    if faces:
-        return "a face"
-    return "a person" if persons else ""
+        for view in (near, whole):
+            if any(hole.contains(centre(face.box)) for face in detector.find_faces(scene.pixels, view)):
+                return "a face"
+            people = detector.find_people(scene.pixels, view)
+            if any(masks.intersect(mask, hole).area > 0.5 * mask.area for mask in people):
+                return "a person"
+    return ""

@@ -66,6 +66,29 @@ def test_a_cast_shadow_is_found_and_kept_apart():
     assert intersect(found.shadow, found.person).area == 0
 
 
+def steps() -> Pixels:
+    """Wide steps, bright and dark in turn, with grain: darker places that are no shadows."""
+    picture = ground().astype(np.float32)
+    picture *= np.where(np.arange(SIZE[0]) // 14 % 2, 0.6, 1.0)[:, None, None]
+    return picture.astype(np.uint8)
+
+
+def test_a_shadow_on_steps_is_told_from_the_steps():
+    mask = person()
+    inside = mask.to_array()
+    bare = steps()
+    bare[inside] = (40, 60, 120)
+    assert removal_mask(bare, subject(mask), []).shadow.area == 0
+    laid = np.array([[1, -0.7, 0.7 * 250], [0, -0.15, 250 + 0.15 * 250]], np.float32)
+    cast = (cv2.warpAffine(inside.astype(np.uint8), laid, SIZE[::-1]) > 0) & ~inside
+    shaded = bare.copy()
+    shaded[cast] = (shaded[cast] * 0.5).astype(np.uint8)
+    found = removal_mask(shaded, subject(mask), [])
+    assert (found.shadow.to_array() | found.person.to_array())[cast].mean() > 0.8
+    near = cv2.dilate(cast.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    assert near[found.shadow.to_array()].mean() > 0.9
+
+
 def test_an_even_floor_has_no_shadow():
     mask = person()
     assert removal_mask(scene(mask), subject(mask), []).shadow.area == 0
