@@ -256,16 +256,22 @@ def ssim(truth: Pixels, fill: Pixels, hole: Bools) -> float:
     return float(np.mean(similar[hole]))
 
 
-def sharpness(fill: Pixels, hole: Bools, left_out: Bools | None = None, width: int = _RING) -> float:
-    """Mean absolute Laplacian inside the hole over that in a ring `width` pixels wide around it.
+def sharpness(fill: Pixels, hole: Bools) -> float:
+    """Mean absolute Laplacian inside the hole over that in a ring of 12 pixels around it."""
+    inner, outer = laplacian_energies(fill, hole, np.zeros_like(hole), _RING)
+    return inner / max(outer, 1e-3)
 
-    NaN where nothing of the ring remains outside of `left_out`.
+
+def laplacian_energies(pixels: Pixels, hole: Bools, left_out: Bools, width: int) -> tuple[float, float]:
+    """Mean absolute Laplacian, in grey levels, in the hole and in the ring `width` pixels wide around it.
+
+    `left_out` does not count as ring; where nothing of it remains the second figure is 0.
     """
-    grey = cv2.cvtColor(fill, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     energy = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
     grown = cv2.dilate(hole.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1,) * 2)) > 0
-    ring = grown & ~hole if left_out is None else grown & ~hole & ~left_out
-    return float(energy[hole].mean() / max(float(energy[ring].mean()), 1e-3)) if ring.any() else float("nan")
+    ring = grown & ~hole & ~left_out
+    return float(energy[hole].mean()), float(energy[ring].mean()) if ring.any() else 0.0
 
 
 def texture_distance(truth: Pixels, fill: Pixels, hole: Bools) -> float:

@@ -18,11 +18,13 @@ import numpy as np
 
 from identigen import masks
 from identigen.errors import InputError
-from identigen.evaluation.background import SCENE_SUFFIXES, save_sheet, sharpness
+from identigen.evaluation.background import SCENE_SUFFIXES, laplacian_energies, save_sheet
 from identigen.photo import open_photo
 from identigen.pipeline import Pipeline, make_plan
 from identigen.types import Mask, Operation, Outcome, Photo, Pixels, Subject, Window
 
+FLAT = 1.0
+"""Laplacian energy in grey levels below which surroundings, a studio's white wall, have nothing that could be sharp."""
 LEAST_SHARPNESS, MOST_SHARPNESS = 0.6, 1.4
 
 
@@ -94,14 +96,14 @@ def _remove(
     seconds = time.perf_counter() - start
     outcome = next(outcome for outcome in result.outcomes if outcome.subject_id == subject.id)
     after = result.photo.pixels
-    people = masks.union([other.mask for other in subjects], outcome.changed.photo_size)
+    others = masks.union([other.mask for other in subjects if other.id != subject.id], outcome.changed.photo_size)
     removal = Removal(
         photo.source_name,
         subject.id,
         outcome.applied.value,
         who_is_seen(pipeline, after, outcome.changed),
         outcome.reason,
-        ring_sharpness(after, outcome.changed, people),
+        ring_sharpness(after, outcome.changed, others),
         outcome.changed.area / (photo.width * photo.height),
         seconds,
     )
@@ -119,14 +121,21 @@ def who_is_seen(pipeline: Pipeline, pixels: Pixels, filled: Mask) -> str:
     return "a person" if any(masks.intersect(mask, filled).area > 0.5 * mask.area for mask in people) else ""
 
 
-def ring_sharpness(pixels: Pixels, filled: Mask, people: Mask) -> float:
-    """`sharpness` of a filled region against the background around it; NaN where other people leave none to see."""
+def ring_sharpness(pixels: Pixels, filled: Mask, others: Mask) -> float:
+    """Laplacian energy of a filled region over that of the background around it; the outlines of others do not count.
+
+    NaN where there is nothing to compare with: only other people, or a surface without any texture.
+    """
     if not filled.area:
         return float("nan")
-    ring = max(12, round(0.08 * min(filled.window.width, filled.window.height)))
-    window = Window.around(filled.window.box, *filled.photo_size, margin=ring + 2)
-    near_people = masks.grow(people, 4).within(window)
-    return sharpness(pixels[window.slices], filled.within(window), near_people, ring)
+    width = max(12, round(0.08 * min(filled.window.width, filled.window.height)))
+    window = Window.around(filled.window.box, *filled.photo_size, margin=width + 2)
+    near_others = masks.grow(others, 4).within(window)
+    inside = filled.within(window) & ~near_others
+    if not inside.any():
+        return float("nan")
+    inner, outer = laplacian_energies(pixels[window.slices], inside, near_others, width)
+    return inner / outer if outer >= FLAT else float("nan")
 
 
 def summarise(removals: Sequence[Removal]) -> dict[str, Any]:
@@ -144,7 +153,7 @@ def summarise(removals: Sequence[Removal]) -> dict[str, Any]:
         f"sharpness {LEAST_SHARPNESS}-{MOST_SHARPNESS}": sum(
             LEAST_SHARPNESS <= value <= MOST_SHARPNESS for value in measured
         ),
-        "without a ring to compare with": len(removed) - len(measured),
+        "too flat, or nobody but people around, to compare": len(removed) - len(measured),
         "median seconds": round(float(np.median([removal.seconds for removal in removals])), 2) if removals else None,
     }
 

@@ -59,6 +59,12 @@ def test_without_a_ring_there_is_no_sharpness():
     assert np.isnan(ring_sharpness(picture, Mask.empty(*SIZE), Mask.empty(*SIZE)))
 
 
+def test_a_white_wall_has_nothing_that_could_be_sharp():
+    noise = np.random.default_rng(0).random((*SIZE, 3)) < 0.02
+    wall = (250 - noise).astype(np.uint8)
+    assert np.isnan(ring_sharpness(wall, rectangle(20, 100, 40, 80), Mask.empty(*SIZE)))
+
+
 def test_a_ghost_that_the_report_does_not_tell_is_counted_apart():
     rows = [
         Removal("a.jpg", 1, "remove", "", "", 1.0, 0.1, 1.0),
@@ -70,7 +76,7 @@ def test_a_ghost_that_the_report_does_not_tell_is_counted_apart():
     assert (summary["people"], summary["removed"], summary["covered instead"]) == (4, 3, 1)
     assert (summary["nobody seen"], summary["seen and said"], summary["seen and not said"]) == (1, 1, 1)
     assert summary["sharpness 0.6-1.4"] == 1
-    assert summary["without a ring to compare with"] == 1
+    assert summary["too flat, or nobody but people around, to compare"] == 1
 
 
 def test_somebody_is_removed_and_judged(tmp_path, capsys):
