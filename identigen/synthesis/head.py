@@ -152,7 +152,7 @@ class HeadPainter:
             sharp = masks.feather(new.inner, stage.window, stage.soft)[..., None]
             painted = painted + sharp * (new.pixels[stage.window.slices] - painted)
             coverage = masks.feather(stage.region, stage.window, stage.soft)
-            yield Candidate(seed, stage.window, painted.astype(np.float32), coverage, new.identity, notices)
+            yield Candidate(seed, stage.window, painted.astype(np.float32), coverage, new.identity, notices=notices)
 
     def _new_face(
         self,
