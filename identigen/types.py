@@ -337,6 +337,8 @@ class Candidate:
     pixels: Floats
     coverage: Floats
     identity: Floats | None = None
+    invented: bool = False
+    """Drawn by a model that may as well draw no face at all, so that a detector must see one."""
     notices: tuple[str, ...] = ()
     """Sentences for people about what went less well than it could."""
 

@@ -25,6 +25,8 @@ ROUNDS = ((0.0, 4), (0.5, 4), (1.0, 8))
 GOOD_AGREEMENT = 0.8
 """A safe candidate that keeps this much of what should be kept is taken without looking at the others."""
 
+ABOUT_AS_SURE = 0.8
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Trial:
@@ -150,7 +152,7 @@ def _try(
             drawn = any(masks.iou(mask, changed) > 0.3 for mask in seen)
             return Trial(candidate.seed, window, patch, changed, None) if drawn else None
         again = _face_after(scene, subject.face, edit, changed)
-        if again is None:
+        if again is None or (candidate.invented and not _is_seen(scene, subject.face, changed)):
             return None
         recogniser, source = scene.recogniser, scene.source(subject)
         likeness = measure(recogniser, scene.pixels, again, source, company.others, company.given)
@@ -159,6 +161,12 @@ def _try(
         after = read_attributes(scene.pixels, again, likeness.descriptor)
     kept = agreement(scene.attributes(subject), after)
     return Trial(candidate.seed, window, patch, changed, again, likeness, after, kept)
+
+
+def _is_seen(scene: Scene, face: Face, changed: Mask) -> bool:
+    """Whether a detector is about as sure of a face there as it was of the person's: the mesh sees faces in noise."""
+    found = scene.detector.find_faces(scene.pixels, scene.around(changed.window.box))
+    return any(f.score >= ABOUT_AS_SURE * face.score and changed.contains(centre(f.box)) for f in found)
 
 
 def _face_after(scene: Scene, face: Face, edit: Edit, changed: Mask) -> Face | None:

@@ -104,7 +104,7 @@ class Diffusion:
             painted = painter.paint(order, self.settings, stop or never)
             drawn = painter.match_colours(painted.pixels, scene.square, scene.inside)
             candidate = self._candidate(pixels, subject, edit, scene, drawn, seed)
-            yield replace(candidate, notices=(*notices, *painted.notices, *candidate.notices))
+            yield replace(candidate, invented=True, notices=(*notices, *painted.notices, *candidate.notices))
 
     def region(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask:
         """Every pixel that a candidate for this edit may change."""
