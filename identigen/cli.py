@@ -207,9 +207,14 @@ def models_list() -> None:
     from identigen.models import REGISTRY
 
     for record in REGISTRY.values():
-        typer.echo(
-            f"{record.name}  ({record.job})\n    {record.licence}: {record.consequence}\n    from {record.source}"
-        )
+        needs = [
+            f"{record.gigabytes:.2g} GB to fetch" if record.gigabytes else "",
+            f"{record.vram_gigabytes:.2g} GB on a GPU" if record.vram_gigabytes else "",
+            f"{record.steps} steps" if record.steps else "",
+        ]
+        typer.echo(f"{record.name}  ({record.job})")
+        typer.echo(f"    {record.licence}: {record.consequence}")
+        typer.echo("    " + ", ".join(part for part in (f"from {record.source}", *needs) if part))
 
 
 @models_app.command("check")

@@ -77,7 +77,7 @@ def is_shipped(relative: str) -> bool:
 HEAD = "models/head/config.json"
 """Of the head model; its record stands below once its weights travel with the code."""
 
-_FREE = "Free to use, also commercially."
+_FREE = "Free to use, also commercially; who passes copies on passes its licence on with them."
 _RAIL = "Free to use, also commercially; its list of forbidden uses binds you, and you must pass it on to your users."
 _NONCOMMERCIAL = "Not for commercial use: refused unless IDENTIGEN_ALLOW_NONCOMMERCIAL names it."
 
@@ -107,7 +107,7 @@ _BUNDLED = (
         "face recogniser inside the privacy check",
         "face-recognition-models wheel",
         "public domain",
-        _FREE,
+        "Free to use for everything.",
     ),
 )
 
