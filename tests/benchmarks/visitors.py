@@ -80,7 +80,7 @@ def main() -> None:
                 order = visit(address, asked.engine, asked.visitors, asked.photos)
             print(f"round {number}: at most {peak[0]:.0f} MB, then {resident():.0f} MB; answers in the order {order}")
             print(f"         farthest ahead of the slowest visitor: {lead(order)} (fair: 1)")
-        print("built:", ", ".join(f"{Path(key).name} {count}x" for key, count in sorted(counted.built.items())))
+        print("built:", ", ".join(f"{named(key)} {count}x" for key, count in sorted(counted.built.items())))
         print("in memory:", ", ".join(f"{name} {count}x" for name, count in sorted(instances().items())))
     print(f"{time.perf_counter() - start:.0f} s in all")
 
@@ -219,12 +219,19 @@ def highest() -> Iterator[list[float]]:
 
 def instances() -> Counter[str]:
     """How many live objects there are of each class of model: a copy that nobody asked `borrow` for shows here."""
-    count: Counter[str] = Counter()
+    found = []
     for thing in gc.get_objects():
         names = {f"{str(base.__module__).partition('.')[0]}.{base.__name__}" for base in type(thing).__mro__}
         if names & MODEL_CLASSES:
-            count[type(thing).__name__] += 1
-    return count
+            found.append(thing)
+    parts = {id(part) for whole in found if hasattr(whole, "modules") for part in list(whole.modules())[1:]}
+    return Counter(type(thing).__name__ for thing in found if id(thing) not in parts)
+
+
+def named(key: str) -> str:
+    """The key of a loaded model without the path of its file."""
+    kind, _, rest = key.partition(":")
+    return kind if "/" in rest else key
 
 
 if __name__ == "__main__":
