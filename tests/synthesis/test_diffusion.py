@@ -160,8 +160,9 @@ def test_somebody_without_a_face_can_get_a_body_but_no_face(
         first(engine, astronaut, faceless, Edit(1, Operation.FACE))
 
 
-def test_where_the_new_person_is_smaller_the_background_is_predicted(
-    engine: Diffusion, astronaut: Photo, astronaut_subjects: Subjects
+@pytest.mark.parametrize("operation", [Operation.FACE_HAIR, Operation.BODY])
+def test_where_new_hair_or_a_new_body_is_smaller_the_background_is_predicted(
+    engine: Diffusion, astronaut: Photo, astronaut_subjects: Subjects, operation: Operation
 ) -> None:
     subject = astronaut_subjects[0]
     asked: list[tuple[Mask, Mask | None]] = []
@@ -179,7 +180,7 @@ def test_where_the_new_person_is_smaller_the_background_is_predicted(
         return person
 
     slimmer = Diffusion(engine.record, engine.settings, background=Green(), outline=slim)
-    candidate = first(slimmer, astronaut, subject, Edit(1, Operation.BODY))
+    candidate = first(slimmer, astronaut, subject, Edit(1, operation))
     [(hole, forbidden)] = asked
     assert candidate.notices == ("it is green",)
     assert forbidden is not None
@@ -187,7 +188,7 @@ def test_where_the_new_person_is_smaller_the_background_is_predicted(
     deep = masks.shrink(hole, 6).within(candidate.window)
     assert deep.any()
     assert np.allclose(candidate.pixels[deep], (0, 255, 0))
-    assert masks.subtract(hole, slimmer.region(astronaut.pixels, subject, Edit(1, Operation.BODY))).area == 0
+    assert masks.subtract(hole, slimmer.region(astronaut.pixels, subject, Edit(1, operation))).area == 0
 
 
 def test_the_report_names_every_model_that_took_part(engine: Diffusion, klein: Diffusion) -> None:
