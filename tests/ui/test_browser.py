@@ -6,6 +6,7 @@ One server for all; each scenario is a visit. On the phone's size fingers press 
 import base64
 import json
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from identigen.masks import from_png, from_rle
 from identigen.photo import encode, metadata_of, open_photo
+from identigen.pipeline.run import Run
 
 # Gradio's queue keeps its figures in a pandas table, in ways that pandas calls deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -310,7 +312,14 @@ def test_one_of_four_identities_is_taken_and_nobody_else_changes(visit):
 # ---------------------------------------------------------------- running and looking
 
 
-def test_stop_keeps_who_is_finished(visit, astronaut, tmp_path):
+def test_stop_keeps_who_is_finished(visit, astronaut, tmp_path, monkeypatch):
+    change = Run._change
+
+    def slowly(run, edits):
+        time.sleep(1.5)  # a person takes a quarter of a second: nobody could press in time
+        return change(run, edits)
+
+    monkeypatch.setattr(Run, "_change", slowly)
     face = cv2.resize(astronaut.pixels[0:260, 90:350], (200, 200), interpolation=cv2.INTER_AREA)
     crowd = np.full((240, 1300, 3), 120, np.uint8)
     for column in range(6):
@@ -321,7 +330,7 @@ def test_stop_keeps_who_is_finished(visit, astronaut, tmp_path):
     assert people >= 5
     page.click("[data-run]")
     page.wait_for_function("/^[1-9] of/.test(document.querySelector('.going .summary')?.innerText ?? '')")
-    page.dispatch_event("[data-do=stop]", "click")  # at once: the button is drawn anew with every person
+    page.click("[data-do=stop]")
     page.wait_for_selector(".notice")
     page.wait_for_selector("before-after")
     assert "Stopped" in page.inner_text(".notice")
