@@ -309,7 +309,9 @@ def format_table(figures: Mapping[str, Any]) -> str:
     if figures["outlines"]:
         lines.append(
             "outlines of the people found: IoU {iou:.3f}; a removal covers {covered:.3f} of a person "
-            "(worst tenth {covered_worst_tenth:.3f}), {outside:.3f} of the mask lies outside".format(**figures["outlines"])
+            "(worst tenth {covered_worst_tenth:.3f}), {outside:.3f} of the mask lies outside".format(
+                **figures["outlines"]
+            )
         )
     gate = figures["gate"]
     lines.append(f"gate: {gate['new_face']} of {gate['reference']} get a new face ({100 * gate['share']:.1f} %)")
