@@ -43,7 +43,7 @@ def made_up_heads(folder: Path, count: int = 20) -> Heads:
 
 
 def carried(folder: Path, out: Path, count: int = 20) -> Heads:
-    """The same with `OUT/work/heads.npz`, as they are carried to a machine without detectors."""
+    """The same with `heads.npz` beside them, as they are carried to a machine without detectors."""
     heads = made_up_heads(folder, count)
     (out / "work").mkdir(parents=True)
     store(heads, out / "work" / "heads.npz")

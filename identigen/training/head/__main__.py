@@ -5,7 +5,7 @@
 within that time, counted from its start, and writes everything before. A first try on a new machine: `--overfit 32`.
 
 Measuring needs MediaPipe and dlib, training only torch, diffusers, safetensors, OpenCV and Pillow: after `--prepare`
-the faces and `OUT_DIR/work/heads.npz` (4 MB) can be carried to a machine that has nothing else.
+the faces and what was measured (`heads.npz`, 4 MB) can be carried to a machine that has nothing else.
 """
 
 from __future__ import annotations
