@@ -195,6 +195,9 @@
 
   const is_picture = (file) => file.type.startsWith("image/") || /\.(hei[cf]|tiff?|avif)$/i.test(file.name);
 
+  // The server keeps uploads by content and name: two visitors with one photo must not share a file. randomUUID wants https.
+  const own_number = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
   /* Whatever is dropped or pasted with pictures is left out; alone it is sent, and the server says what is wrong with it. */
   function give(list) {
     const all = [...(list ?? [])];
@@ -205,7 +208,7 @@
     if (chosen.some((file) => file.size > Number($("[data-limit]").dataset.limit))) return send({ do: "too-large" });
     if ($(".stop")) send({ do: "stop" }); // the new photo would wait for the old one
     const files = new DataTransfer();
-    for (const file of chosen) files.items.add(file);
+    for (const file of chosen) files.items.add(new File([file], `${own_number()}-${file.name}`, { type: file.type }));
     input.files = files.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
     $(".canvas")?.classList.add("sent"); // the next page from the server takes it away

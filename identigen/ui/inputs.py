@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import socket
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from identigen.settings import Settings
 from identigen.types import Mask, Operation, Photo
 
 MAX_PICTURE_TEXT = 24_000_000  # characters of a mask sent by the browser: a 50-megapixel mask stays far below
+_OWN_NUMBER = re.compile(r"^[0-9a-f]{32}-")
 
 
 def phone_address(settings: Settings) -> str:
@@ -31,10 +33,14 @@ def phone_address(settings: Settings) -> str:
 
 
 def read_and_delete(path: str, settings: Settings) -> Photo:
-    """Open an uploaded file and take it off the disk, whether it could be read or not."""
+    """Open an uploaded file and take it off the disk, whether it could be read or not.
+
+    Gradio stores uploads by content and name. The page therefore puts a number of its own before the name, or a second
+    visitor with the same photo would lose it here; it is no part of what people call their photo.
+    """
     file = Path(path)
     try:
-        return open_photo(file, settings)
+        return open_photo(file, settings, _OWN_NUMBER.sub("", file.name))
     finally:
         file.unlink(missing_ok=True)
 

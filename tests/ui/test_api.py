@@ -1,6 +1,8 @@
 """The two endpoints for programs, called through gradio_client on the launched app."""
 
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from gradio_client.exceptions import AppError
 
 from identigen.masks import from_rle
 from identigen.photo import metadata_of, open_photo
+from identigen.ui import programs
 
 # Gradio's queue keeps its figures in a pandas table, in ways that pandas calls deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -22,8 +25,19 @@ def client(address, tmp_path_factory):
     client.close()
 
 
-def uploads() -> list[Path]:
-    return [p for p in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if p.suffix in (".jpg", ".jpeg")]
+@pytest.fixture(autouse=True)
+def files_go_soon(monkeypatch):
+    monkeypatch.setattr(programs, "KEPT_SECONDS", 2.0)
+
+
+def pictures_stay() -> bool:
+    """Whether a picture is still on the disk some seconds later."""
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    for _ in range(100):
+        if not any(path.suffix in (".jpg", ".jpeg", ".png") for path in folder.rglob("*")):
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def test_only_two_endpoints_are_public(client):
@@ -37,7 +51,7 @@ def test_detect_gives_the_contract_and_keeps_no_upload(client, zidane_file, zida
     for person in found["subjects"]:
         assert from_rle(person["mask"]).area > 10_000
         assert person["default_operation"]
-    assert uploads() == []
+    assert not pictures_stay()
 
 
 def test_anonymize_gives_a_picture_and_a_report(client, zidane_file, zidane):
@@ -52,7 +66,7 @@ def test_anonymize_gives_a_picture_and_a_report(client, zidane_file, zidane):
     assert by_id[2]["operation"] == "layered"
     assert changed.any()
     assert not changed[~from_rle(by_id[2]["changed"]).to_array()].any()
-    assert uploads() == []
+    assert not pictures_stay()
 
 
 def test_a_mistake_is_answered_in_one_sentence(client, zidane_file, tmp_path):
@@ -63,3 +77,10 @@ def test_a_mistake_is_answered_in_one_sentence(client, zidane_file, tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     with pytest.raises(AppError, match="not a photo"):
         client.predict(handle_file(tmp_path / "text.jpg"), api_name="/detect")
+
+
+def test_two_programs_may_send_the_same_photo_at_once(client, zidane_file, monkeypatch):
+    monkeypatch.setattr(programs, "KEPT_SECONDS", 60.0)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: client.predict(handle_file(zidane_file), api_name="/detect"), range(2))
+    assert one == other

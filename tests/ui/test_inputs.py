@@ -45,6 +45,13 @@ def test_a_file_is_deleted_even_when_it_cannot_be_read(tmp_path):
     assert not file.exists()
 
 
+def test_the_number_that_the_page_puts_before_a_name_is_not_shown(tmp_path):
+    file = tmp_path / ("0123456789abcdef" * 2 + "-holiday.jpg")
+    file.write_text("no photo")
+    with pytest.raises(PhotoError, match=r"^holiday\.jpg"):
+        read_and_delete(str(file), Settings())
+
+
 def test_a_page_for_this_computer_alone_has_no_address_for_phones():
     assert phone_address(Settings(host="127.0.0.1")) == ""
     address = phone_address(Settings(host="0.0.0.0", port=7861))
