@@ -17,9 +17,11 @@
   /* ---------------------------------------------------------------- clicks go to the server */
 
   let send = () => {}; // the trigger of the last region that was bound: all lead to the same handler
+  let point = () => {}; // answered twice: with an outline at once, and when it is known who is there
 
   function bind(element, trigger, watch) {
     send = (data) => trigger("act", data);
+    point = (data) => trigger("pick", { do: "pick", ...data });
     element.addEventListener("click", (event) => {
       const local = event.target.closest("[data-local]");
       if (local) return local_actions[local.dataset.local](local);
@@ -120,7 +122,7 @@
       if (!drawn) return;
       const [x1, y1] = in_photo(picture, down);
       const [x2, y2] = in_photo(picture, event);
-      send({ do: "box", box: [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)] });
+      point({ box: [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)] });
       setTimeout(() => (drawn = false));
     });
   }
@@ -145,7 +147,7 @@
     picked = shape?.dataset.id ?? "";
     if (shape) shape.classList.add("touched"); // an answer at once; the server's follows
     else ripple(picture, event, frame);
-    send({ do: "pick", x, y });
+    point({ x, y });
   }
 
   function ripple(picture, event, frame) {

@@ -79,6 +79,12 @@ class Detector:
         body = self._body_at(photo.pixels, point, [s.face.box for s in subjects if s.face])
         return self._added(photo, body, subjects) if body else None
 
+    def sketch_at(self, photo: Photo, point: Point, subjects: Sequence[Subject]) -> Mask | None:
+        """A first outline of somebody new under `point`, at once and roughly; `subject_at` then says who it is."""
+        if not self._is_in(photo.pixels, point):
+            return None
+        return pointing.sketch_at(photo.pixels, point, [s.face.box for s in subjects if s.face])
+
     def subject_in(self, photo: Photo, box: Box, subjects: Sequence[Subject]) -> Subject | None:
         """A subject for a box drawn by hand; somebody of `subjects` when all of it is already theirs."""
         box = faces.clip(box, photo.pixels)
@@ -102,13 +108,16 @@ class Detector:
             proposal = refining.propose_by_colour(photo.pixels, mask, positive, negative)
         return refining.mend(mask, proposal, positive, negative)
 
-    def find_faces(self, pixels: Pixels, window: Window | None = None) -> list[Face]:
-        """Find the faces in `(H, W, 3)` pixels, or in a window of them (boxes in the whole photo), largest first."""
+    def find_faces(self, pixels: Pixels, window: Window | None = None, tiled: bool = True) -> list[Face]:
+        """Find the faces in `(H, W, 3)` pixels, or in a window of them (boxes in the whole photo), largest first.
+
+        Without tiles, which take most of the time, only faces of a 25th of the longer side and more are found.
+        """
         window = window or Window(0, 0, pixels.shape[1], pixels.shape[0])
         part = pixels[window.slices]
         if not part.size:
             return []
-        return [faces.moved(face, window) for face in faces.judge_sightings(part, bundled.sight_faces(part))]
+        return [faces.moved(face, window) for face in faces.judge_sightings(part, bundled.sight_faces(part, tiled))]
 
     def find_people(self, pixels: Pixels, window: Window) -> list[Mask]:
         """Regions of people in a window of a picture, with or without a face; they may overlap."""
@@ -137,8 +146,7 @@ class Detector:
         return pairing.distinct_bodies(bundled.search_bodies(pixels, faces))
 
     def _body_at(self, pixels: Pixels, point: Point, hidden: Sequence[Box]) -> Body | None:
-        height, width = pixels.shape[:2]
-        if not (0 <= point[0] < width and 0 <= point[1] < height) or min(height, width) < bundled.MIN_SIDE:
+        if not self._is_in(pixels, point):
             return None
         if sam.is_available(self._settings):
             try:
@@ -148,6 +156,11 @@ class Detector:
             except (EngineError, ModelError) as broken:
                 self._tell(f"{broken} Clicks are outlined without it.")
         return pointing.body_at(pixels, point, hidden)
+
+    @staticmethod
+    def _is_in(pixels: Pixels, point: Point) -> bool:
+        height, width = pixels.shape[:2]
+        return 0 <= point[0] < width and 0 <= point[1] < height and min(height, width) >= bundled.MIN_SIDE
 
     def _tell(self, sentence: str) -> None:
         if sentence not in self.notices:
@@ -169,7 +182,8 @@ class Detector:
         reach = 0.1 * max(mask.window.width, mask.window.height)
         window = Window.around(mask.window.box, photo.height, photo.width, reach)
         known = [s.face.box for s in subjects if s.face]
-        for face in self.find_faces(photo.pixels, window):
+        # The face of one person is large enough in a picture of nobody else.
+        for face in self.find_faces(photo.pixels, window, tiled=False):
             if pairing.share_inside(face.box, mask) > 0.5 and not any(pairing.same_face(face.box, k) for k in known):
                 return face
         return None

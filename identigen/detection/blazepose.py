@@ -62,6 +62,10 @@ class Aim:
         reach = self.side / 2 * (abs(np.cos(self.turn)) + abs(np.sin(self.turn)))
         return Window.around((self.x - reach, self.y - reach, self.x + reach, self.y + reach), height, width)
 
+    def scaled(self, factor: float) -> Aim:
+        """The same square in a picture that is larger by `factor`."""
+        return replace(self, x=factor * self.x, y=factor * self.y, side=factor * self.side)
+
     def resembles(self, other: Aim) -> bool:
         """Whether both squares show the same person."""
         apart = float(np.hypot(self.x - other.x, self.y - other.y))
@@ -82,6 +86,11 @@ class Stance:
     opacity: Floats
     aim: Aim
     closer: Aim
+
+    def scaled(self, factor: float) -> Stance:
+        """The same reading in a picture that is larger by `factor`."""
+        points = self.points * np.array([factor, factor, 1], np.float32)
+        return replace(self, points=points, aim=self.aim.scaled(factor), closer=self.closer.scaled(factor))
 
     def visibility(self, photo_size: tuple[int, int]) -> float:
         """How well those points of the skeleton can be seen that lie in the photo (0..1)."""

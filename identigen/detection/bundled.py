@@ -51,12 +51,17 @@ SEARCH_GRID = ((1, 1.0), (2, 0.6), (3, 0.4))
 SPOT_SCORE, SEARCH_VISIBILITY, STEADY_IOU = 0.7, 0.7, 0.8
 
 
-def sight_faces(pixels: Pixels) -> list[Sighting]:
-    """Everything any bundled detector takes for a face in `(H, W, 3)` pixels, duplicates included."""
+def sight_faces(pixels: Pixels, tiled: bool = True) -> list[Sighting]:
+    """Everything any bundled detector takes for a face in `(H, W, 3)` pixels, duplicates included.
+
+    Without tiles it looks at the whole picture only.
+    """
     if min(pixels.shape[:2]) < MIN_SIDE:
         return []
     found = [
-        sighting for view in _views(pixels) for sighting in (*_center_faces(view), *_blaze_faces(view, "full-range"))
+        sighting
+        for view in (_views(pixels) if tiled else (_whole(pixels),))
+        for sighting in (*_center_faces(view), *_blaze_faces(view, "full-range"))
     ]
     return [*found, *_close_ups(pixels), *_blaze_faces(_whole(pixels), "short-range")]
 
@@ -236,9 +241,12 @@ def segment_person(pixels: Pixels, window: Window, least: float = 0.0) -> Body |
     if min(window.width, window.height) < MIN_SIDE:
         return None
     spots = spot_people(pixels, window)
-    if not spots:
-        return None
-    stance = read_stance(pixels, max(spots, key=lambda spot: spot[0])[1])
+    return body_of_aim(pixels, max(spots, key=lambda spot: spot[0])[1], least) if spots else None
+
+
+def body_of_aim(pixels: Pixels, aim: Aim, least: float = 0.0) -> Body | None:
+    """Segment the person in the middle of `aim`; None without one, or when less visible (0..1) than `least`."""
+    stance = read_stance(pixels, aim)
     if stance.presence < PRESENT:
         return None
     closer = read_stance(pixels, stance.closer)

@@ -118,6 +118,10 @@ class Pipeline:
         """Who is under `point`: one of `subjects`, somebody new with the next number, or None."""
         return self.detector.subject_at(photo, point, subjects)
 
+    def sketch_at(self, photo: Photo, point: Point, subjects: Sequence[Subject]) -> Mask | None:
+        """A first outline of somebody new under `point`, a tenth of a second after the click; None for nothing."""
+        return self.detector.sketch_at(photo, point, subjects)
+
     def refine(self, photo: Photo, subject: Subject, points: Sequence[Point], labels: Sequence[bool]) -> Mask:
         """The subject's outline, mended by points that belong to it (label true) and points that do not.
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from identigen import masks
 from identigen.errors import PlanError
 from identigen.pipeline import Pipeline
-from identigen.types import MAX_SEED, Operation
-from identigen.ui import compare, session
+from identigen.types import MAX_SEED, Box, Operation, Photo, Subject
+from identigen.ui import compare, overlay, session
 from identigen.ui.inputs import one_of, picture_in, repaint, share
 from identigen.ui.session import Session
 from identigen.ui.text import LANGUAGES, say
-from identigen.ui.visitors import Visitor
+from identigen.ui.visitors import Sought, Visitor
 
 Data = Mapping[str, Any]
 Action = Callable[[Pipeline, Visitor, Data], None]
@@ -28,36 +29,63 @@ Action = Callable[[Pipeline, Visitor, Data], None]
 
 
 def pick(pipeline: Pipeline, visitor: Visitor, data: Data) -> None:
-    """Toggle who is under the pointer; where nobody was found, look again at that place."""
+    """Toggle who is under the pointer; what else is pointed at, or framed by hand, is outlined and looked at later.
+
+    The answer has to come at once, and a search takes a second: `look` carries it out.
+    """
     current = visitor.require()
+    if "box" in data:
+        box = _box_in(current.photo, data["box"])
+        _seek(visitor, Sought(current.photo, box, overlay.rectangle(box)))
+        return
     point = (float(data["x"]), float(data["y"]))
     if not (0 <= point[0] < current.photo.width and 0 <= point[1] < current.photo.height):
         raise ValueError("outside the photo")
     number = session.person_at(current, point)
-    if number is None:
-        found = pipeline.subject_at(current.photo, point, current.subjects)
-        if found is None:
-            raise PlanError(say("en", "error.nobody-there"))
-        if all(found.id != subject.id for subject in current.subjects):
-            _change(visitor, lambda now: session.add(now, found) if now is current else now)
-            visitor.result_version += 1
+    if number is not None:
+        toggle(pipeline, visitor, {"id": number})
+        return
+    mask = pipeline.sketch_at(current.photo, point, current.subjects)
+    _seek(visitor, Sought(current.photo, point, overlay.trace(mask) if mask else ""))
+
+
+def look(pipeline: Pipeline, visitor: Visitor) -> None:
+    """Look for somebody at the place that was pointed at first, and choose them: pointing means 'this one too'."""
+    with visitor.searching:
+        sought = next(iter(visitor.sought), None)
+        current = visitor.session_of(sought.photo) if sought else None
+        if sought is None or current is None:
             return
-        number = found.id
-    toggle(pipeline, visitor, {"id": number})
+        try:
+            found = _find(pipeline, current, sought)
+        finally:
+            with visitor.lock:
+                visitor.sought = tuple(other for other in visitor.sought if other is not sought)
+        known = any(found.id == subject.id for subject in current.subjects)
+        choose = partial(session.change, numbers=(found.id,), chosen=True)
+        visitor.update_of(current.photo, choose if known else partial(session.add, subject=found))
+        visitor.result_version += 1
 
 
-def box(pipeline: Pipeline, visitor: Visitor, data: Data) -> None:
-    """Take what is in a box drawn by hand as one more person."""
-    current = visitor.require()
-    x1, y1, x2, y2 = (float(value) for value in data["box"])
-    if not (0 <= x1 < x2 <= current.photo.width and 0 <= y1 < y2 <= current.photo.height):
+def _find(pipeline: Pipeline, current: Session, sought: Sought) -> Subject:
+    if len(sought.place) == 4:
+        return pipeline.subject_in(current.photo, sought.place, current.subjects)
+    found = pipeline.subject_at(current.photo, sought.place, current.subjects)
+    if found is None:
+        raise PlanError(say("en", "error.nobody-there"))
+    return found
+
+
+def _seek(visitor: Visitor, sought: Sought) -> None:
+    with visitor.lock:
+        visitor.sought = (*visitor.sought, sought)
+
+
+def _box_in(photo: Photo, values: Any) -> Box:
+    x1, y1, x2, y2 = (float(value) for value in values)
+    if not (0 <= x1 < x2 <= photo.width and 0 <= y1 < y2 <= photo.height):
         raise ValueError("not a box in the photo")
-    found = pipeline.subject_in(current.photo, (x1, y1, x2, y2), current.subjects)
-    if any(found.id == subject.id for subject in current.subjects):
-        _change(visitor, lambda now: session.change(now, (found.id,), chosen=True))
-    else:
-        _change(visitor, lambda now: session.add(now, found) if now is current else now)
-    visitor.result_version += 1
+    return (x1, y1, x2, y2)
 
 
 def toggle(_: Pipeline, visitor: Visitor, data: Data) -> None:
@@ -245,7 +273,6 @@ def _show_masks(visitor: Visitor) -> None:
 
 ACTIONS: Mapping[str, Action] = {
     "pick": pick,
-    "box": box,
     "toggle": toggle,
     "all": _changer(_everybody),
     "none": _changer(_nobody),

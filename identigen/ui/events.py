@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from typing import Any
 
 import gradio as gr
 
@@ -143,6 +144,20 @@ class Desk:
         except (KeyError, ValueError, TypeError):
             log.info("A page sent something that makes no sense: %s", str(data.get("do"))[:40])
             visitor.notice = say("en", "error.unknown")
+        return self.regions(visitor)
+
+    def look(self, request: gr.Request) -> Any:
+        """Look for whom the visitor has just pointed at, if it was nobody known; the first outline is shown by then."""
+        visitor = self.visitor(request)
+        if not visitor.sought:
+            return gr.skip()
+        try:
+            actions.look(self.pipeline, visitor)
+        except IdentiGenError as error:
+            visitor.notice = str(error)
+        except Exception:
+            log.exception("The search at a click failed")
+            visitor.notice = say("en", "error.internal")
         return self.regions(visitor)
 
     # ---------------------------------------------------------------- long work

@@ -29,7 +29,9 @@ from identigen.ui.text import say
 
 PHOTO_TYPES = ["image", ".heic", ".heif", ".tif", ".tiff", ".avif"]
 QUEUE = 32
-_BIND = "window.IdentiGen.bind(element, trigger, watch)  // sends 'act', 'run', 'offer', 'compare' and 'example'"
+_BIND = (
+    "window.IdentiGen.bind(element, trigger, watch)  // sends 'act', 'pick', 'run', 'offer', 'compare' and 'example'"
+)
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _ENGINE: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
 """One photo at a time is worked on: two cores, or one graphics card, are not faster with two."""
@@ -55,6 +57,9 @@ def build_page(pipeline: Pipeline, first_sight: str = FIRST_SIGHT) -> gr.Blocks:
         for region in regions:
             # Small actions do not wait behind somebody's photo in the queue.
             region.act(desk.act, None, regions, queue=False, trigger_mode="multiple", **_QUIET)
+            region.pick(desk.act, None, regions, queue=False, trigger_mode="multiple", **_QUIET).then(
+                desk.look, None, regions, queue=False, **_QUIET
+            )
             region.example(desk.example, None, regions, trigger_mode="always_last", **_ENGINE, **_QUIET)
             region.run(desk.run, None, regions, **_ENGINE, **_QUIET)
             region.compare(desk.compare, None, regions, **_ENGINE, **_QUIET)

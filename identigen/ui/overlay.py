@@ -28,8 +28,8 @@ class Outline:
 def outline(subject: Subject, mask: Mask | None = None) -> Outline:
     """Trace a person's region; a region of nothing falls back to the box."""
     region = mask or subject.mask
-    path = _trace(region) if region.area else ""
-    return Outline(path or _rectangle(subject.box), _label_point(subject, region))
+    path = trace(region) if region.area else ""
+    return Outline(path or rectangle(subject.box), _label_point(subject, region))
 
 
 def face_crop(photo: Photo, subject: Subject, side: int = CROP_SIDE) -> Pixels:
@@ -54,7 +54,7 @@ def portrait_box(subject: Subject) -> Box:
     return (middle - edge / 2, y1, middle + edge / 2, y1 + edge)
 
 
-def _trace(mask: Mask) -> str:
+def trace(mask: Mask) -> str:
     """SVG path data of all parts of a mask, holes included (fill rule even-odd)."""
     window, scale = mask.window, _tracing_scale(mask.window)
     picture = mask.pixels.astype(np.uint8)
@@ -78,7 +78,8 @@ def _tracing_scale(window: Window) -> float:
     return min(1.0, TRACING_SIDE / max(window.width, window.height, 1))
 
 
-def _rectangle(box: Box) -> str:
+def rectangle(box: Box) -> str:
+    """SVG path data of a box."""
     x1, y1, x2, y2 = box
     return f"M{x1:.1f} {y1:.1f}H{x2:.1f}V{y2:.1f}H{x1:.1f}Z"
 

@@ -189,6 +189,8 @@ def region_of(session: Session, number: int) -> Mask:
 
 def add(session: Session, subject: Subject) -> Session:
     """Take in a person whom the visitor pointed at, and choose them: pointing at somebody means 'this one too'."""
+    if any(other.id == subject.id for other in session.subjects):  # somebody came back by Redo during the search
+        subject = replace(subject, id=1 + max(other.id for other in session.subjects))
     choices = dict(session.now.choices) | {subject.id: Choice(chosen=True)}
     return _remember(session, Moment((*session.subjects, subject), MappingProxyType(choices)))
 

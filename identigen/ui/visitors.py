@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from identigen.errors import IdentiGenError
-from identigen.types import Mask, Photo
+from identigen.types import Box, Mask, Photo, Point
 from identigen.ui.compare import FIRST_CHOICE, Comparison, Method
 from identigen.ui.overlay import Outline
 from identigen.ui.session import Session
@@ -42,6 +42,16 @@ class Running:
     """Seconds that are left."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Sought:
+    """A place where a visitor pointed at somebody who was not found: a point, or a box drawn by hand."""
+
+    photo: Photo
+    place: Point | Box
+    path: str
+    """An outline as SVG path data, shown until the search has an answer."""
+
+
 @dataclass(eq=False, slots=True)
 class Visitor:
     """One visitor: frozen sessions, exchanged under `lock`, and what the page shows of them now."""
@@ -60,6 +70,9 @@ class Visitor:
     """The person whose details are unfolded."""
     notice: str = ""
     """What the visitor has to be told, in English: the views translate it."""
+    sought: tuple[Sought, ...] = ()
+    """Places that are being looked at, in the order of the clicks."""
+    searching: threading.Lock = field(default_factory=threading.Lock)
     running: Running | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     page: str = "work"
@@ -86,6 +99,7 @@ class Visitor:
         """Put other photos in the place of those that were here, and show the first one."""
         with self.lock:
             self.album, self.opened, self.outlines, self.comparison = sessions, None, {}, Comparison()
+            self.sought = ()
             self.photo_version += 1
             self.show(0)
 

@@ -14,7 +14,7 @@ from identigen.detection import Detector
 from identigen.detection.pairing import box_iou
 from identigen.models import REGISTRY, package_file
 from identigen.settings import Settings
-from identigen.types import Operation, Photo, Pixels, Subject, Window
+from identigen.types import Mask, Operation, Photo, Pixels, Subject, Window
 
 ASTRONAUTS_FACE = (175.0, 62.0, 275.0, 182.0)
 
@@ -158,6 +158,34 @@ def test_a_click_on_somebody_without_a_visible_head_outlines_the_body(
     assert found.mask.contains((700.0, 830.0))  # a trouser leg
     assert found.mask.contains((770.0, 480.0))  # the jacket
     assert not found.mask.contains((600.0, 700.0))
+
+
+def test_a_first_outline_shows_where_the_person_is(
+    detector: Detector, bus: Photo, on_the_bus: tuple[Subject, ...]
+) -> None:
+    gone, *rest = on_the_bus
+    assert gone.face is not None
+    x1, _, x2, y2 = gone.face.box
+    sketch = detector.sketch_at(bus, ((x1 + x2) / 2, y2 + 40), rest)
+    assert sketch is not None
+    assert sketch.photo_size == gone.mask.photo_size
+    assert masks.iou(sketch, gone.mask) > 0.5
+    assert detector.sketch_at(bus, (-5.0, 10.0), rest) is None
+
+
+def test_a_click_in_a_large_photo_gives_the_outline_of_a_small_one_at_full_size(
+    detector: Detector, bus: Photo, on_the_bus: tuple[Subject, ...]
+) -> None:
+    large = Photo(np.repeat(np.repeat(bus.pixels, 2, axis=0), 2, axis=1))
+    face = on_the_bus[0].face
+    assert face is not None
+    point = (face.box[0] + face.box[2], 2 * face.box[3] + 80)
+    small = detector.subject_at(bus, (point[0] / 2, point[1] / 2), ())
+    for mask in (detector.sketch_at(large, point, ()), getattr(detector.subject_at(large, point, ()), "mask", None)):
+        assert mask is not None
+        assert mask.photo_size == (large.height, large.width)
+        assert small is not None
+        assert masks.iou(Mask.from_array(mask.to_array()[::2, ::2]), small.mask) > 0.7
 
 
 def test_a_click_on_an_even_wall_adds_nobody(detector: Detector) -> None:

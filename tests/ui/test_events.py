@@ -40,6 +40,11 @@ class SmallPipeline:
     def subject_at(self, photo, point, subjects) -> Subject | None:
         return someone(3) if point[0] > 60 else None
 
+    def sketch_at(self, photo, point, subjects) -> Mask | None:
+        return (
+            masks.rectangle((point[0] - 4, point[1] - 4, point[0] + 4, point[1] + 4), SIZE) if point[0] > 60 else None
+        )
+
     def anonymize(self, photo, subjects, plan) -> Result:
         return complete(self.run(photo, subjects, plan))
 
@@ -106,19 +111,53 @@ def test_a_click_chooses_and_a_second_one_does_not(desk, request_, visitor):
 
 
 def test_a_click_on_nobody_adds_somebody_or_says_so(desk, request_, visitor):
-    act(desk, request_, do="pick", x=100, y=5)
+    first = act(desk, request_, do="pick", x=100, y=5)
+    assert 'class="sought" fill-rule="evenodd" d="M' in first[1]
+    assert len(visitor.session.subjects) == 2
+    page = desk.look(request_)
+    assert "sought" not in page[1]
     assert [subject.id for subject in visitor.session.subjects] == [1, 2, 3]
     assert visitor.session.chosen == (3,)
-    page = act(desk, request_, do="pick", x=1, y=1)
-    assert "Nobody could be recognised" in page[1]
+    assert "Nobody could" not in act(desk, request_, do="pick", x=1, y=1)[1]
+    assert "Nobody could be recognised" in desk.look(request_)[1]
+    assert len(visitor.session.subjects) == 3
+
+
+def test_what_is_chosen_while_somebody_is_looked_for_stays(desk, request_, visitor, monkeypatch):
+    def subject_at(photo, point, subjects):
+        act(desk, request_, do="toggle", id=1)
+        return someone(3)
+
+    monkeypatch.setattr(desk.pipeline, "subject_at", subject_at, raising=False)
+    act(desk, request_, do="pick", x=100, y=5)
+    desk.look(request_)
+    assert visitor.session.chosen == (1, 3)
+
+
+def test_a_search_in_a_photo_that_is_gone_is_dropped(desk, request_, visitor):
+    act(desk, request_, do="pick", x=100, y=5)
+    visitor.open(session.begin(Photo(np.zeros((*SIZE, 3), np.uint8)), ()))
+    desk.look(request_)
+    assert visitor.session.subjects == ()
+
+
+def test_two_impatient_clicks_on_one_person_choose_that_person_once(desk, request_, visitor):
+    act(desk, request_, do="pick", x=100, y=5)
+    act(desk, request_, do="pick", x=101, y=5)
+    desk.pipeline.subject_at = lambda photo, point, subjects: subjects[2] if len(subjects) > 2 else someone(3)
+    desk.look(request_), desk.look(request_)
+    assert visitor.session.chosen == (3,)
     assert len(visitor.session.subjects) == 3
 
 
 def test_a_box_adds_who_is_in_it(desk, request_, visitor):
-    act(desk, request_, do="box", box=[80, 5, 110, 60])
+    first = act(desk, request_, do="pick", box=[80, 5, 110, 60])
+    assert "M80.0 5.0H110.0V60.0H80.0Z" in first[1]
+    desk.look(request_)
     assert visitor.session.subject(3).box == (80, 5, 110, 60)
     assert visitor.session.chosen == (3,)
-    act(desk, request_, do="box", box=[1, 1, 25, 60])
+    act(desk, request_, do="pick", box=[1, 1, 25, 60])
+    desk.look(request_)
     assert visitor.session.chosen == (1, 3)
     assert len(visitor.session.subjects) == 3
 
@@ -175,7 +214,7 @@ def test_methods_are_compared_rated_and_noted(desk, request_, visitor):
         {"do": "extent", "id": 1, "value": "soul"}, {"do": "mask", "id": 1, "png": "file:///etc/passwd"},
         {"do": "mask", "id": 1, "png": "data:image/png;base64,????"}, {"do": "mask-file", "id": 1, "png": None},
         {"do": "refine", "id": 1, "points": 7, "labels": []}, {"do": "refine", "id": 1, "points": [["a", 1]]},
-        {"do": "box", "box": [1, 2]}, {"do": "box", "box": [9, 9, 5, 5]}, {"do": "box", "box": [0, 0, 1e9, 5]},
+        {"do": "pick", "box": [1, 2]}, {"do": "pick", "box": [9, 9, 5, 5]}, {"do": "pick", "box": [0, 0, 1e9, 5]},
         {"do": "open", "id": None}, {"do": "view"}, {"do": ["toggle"], "id": {}},
     ],
 )  # fmt: skip

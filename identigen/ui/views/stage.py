@@ -10,7 +10,7 @@ from identigen.ui.icons import icon
 from identigen.ui.overlay import Outline, outline, portrait_box
 from identigen.ui.session import Session, region_of, state_of
 from identigen.ui.views.markup import Words, media, notice, words, yes
-from identigen.ui.visitors import Traced, Visitor
+from identigen.ui.visitors import Sought, Traced, Visitor
 
 EXAMPLES = ("astronaut", "bus", "zidane")
 
@@ -81,6 +81,7 @@ def _photo(visitor: Visitor, session: Session, t: Words) -> str:
     photo, people = session.photo, session.subjects
     outlines = {number: line for number, (_, line) in visitor.outlines.items()}
     shapes = "".join(_shape(session, subject, outlines[subject.id]) for subject in people)
+    shapes += "".join(f'<path class="sought" fill-rule="evenodd" d="{s.path}"/>' for s in _sought(visitor, session))
     pins = "".join(_pin(session, subject, outlines[subject.id]) for subject in people)
     alt = t("photo.alt", len(people)) if people else t("photo.alt.none")
     shown = "result.jpg" if _is_worked_on(visitor, session) and session.result is not None else "photo.jpg"
@@ -89,7 +90,7 @@ def _photo(visitor: Visitor, session: Session, t: Words) -> str:
     return f"""<figure class="photo{crowd}"{pick} style="--w:{photo.width};--h:{photo.height}">
     <img src="{media(visitor, shown)}" alt="{alt}" draggable="false">
     <svg viewBox="0 0 {photo.width} {photo.height}" aria-hidden="true" preserveAspectRatio="none">{shapes}</svg>
-    {pins}
+    {pins}{_marks(visitor, session, t)}
   </figure>"""
 
 
@@ -102,6 +103,20 @@ def _pin(session: Session, subject: Subject, line: Outline) -> str:
     return (
         f'<span class="pin {state_of(session, subject.id)}" aria-hidden="true" '
         f'style="left:{left:.2f}%;top:max(29px,{top:.2f}%)">{subject.id}</span>'
+    )
+
+
+def _sought(visitor: Visitor, session: Session) -> list[Sought]:
+    return [sought for sought in visitor.sought if sought.photo is session.photo]
+
+
+def _marks(visitor: Visitor, session: Session, t: Words) -> str:
+    """Where somebody is being looked for."""
+    places = [((p[0] + p[-2]) / 2, (p[1] + p[-1]) / 2) for p in (s.place for s in _sought(visitor, session))]
+    return "".join(
+        f'<i class="seeking" role="status" aria-label="{t("looking")}" '
+        f'style="left:{100 * x / session.photo.width:.2f}%;top:{100 * y / session.photo.height:.2f}%"></i>'
+        for x, y in places
     )
 
 
