@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from identigen.masks import disc, grow, subtract, union
-from identigen.types import Bools, Floats, Mask, Pixels, Subject, Window
+from identigen.masks import disc, ellipse, grow, intersect, subtract, union
+from identigen.types import Bools, Face, Floats, Mask, Pixels, Subject, Window
 
 _TALL = 320
 _RIM = 0.012
@@ -39,8 +39,9 @@ class RemovalMask:
 
 
 def removal_mask(pixels: Pixels, subject: Subject, others: Sequence[Subject]) -> RemovalMask:
-    """Grow a subject's mask to everything that must go with it; the masks of the others are never touched.
+    """Grow a subject's mask to everything that must go with it; the others are never touched.
 
+    Of their masks only what is really the subject's own hair goes: in a crowd it is often taken for the people behind.
     pixels `(H, W, 3) uint8`. A subject without any mask gives two empty masks.
     """
     size = (pixels.shape[0], pixels.shape[1])
@@ -48,7 +49,9 @@ def removal_mask(pixels: Pixels, subject: Subject, others: Sequence[Subject]) ->
     if not subject.mask.area:
         return RemovalMask(Mask.empty(*size), Mask.empty(*size))
     height = subject.mask.window.height
-    whole = union([subject.mask, _fine_parts(pixels, subject.mask, kept)], size)
+    hair = _own_hair(pixels, subject, others, kept)
+    kept = subtract(kept, hair)
+    whole = union([subject.mask, hair, _fine_parts(pixels, subject.mask, kept)], size)
     person = subtract(grow(whole, max(2.0, _RIM * height)), kept)
     view = _View.of(pixels, subject.mask, kept, side=0.9, above=0.0, below=1.0)
     traces = view.restore(_shadow(view) | _contact_shadow(view) | _reflection(view))
@@ -111,11 +114,42 @@ def _fine_parts(pixels: Pixels, mask: Mask, kept: Mask) -> Mask:
     enough = 16
     if view.person.sum() < enough or (labels == cv2.GC_BGD).sum() < enough or not (labels == cv2.GC_PR_BGD).any():
         return Mask.empty(*mask.photo_size)
-    cv2.setRNGSeed(0)  # GrabCut starts from k-means with OpenCV's own generator
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(view.pixels[:, :, ::-1].copy(), labels, (0, 0, 0, 0), *models, 2, cv2.GC_INIT_WITH_MASK)
-    found = view.person | (labels == cv2.GC_PR_FGD)
+    found = view.person | _foreground(view.pixels, labels)
     return view.restore(_without_gaps(_touching(found, view.person), view.kept))
+
+
+def _own_hair(pixels: Pixels, subject: Subject, others: Sequence[Subject], kept: Mask) -> Mask:
+    """What the masks of others hold of a subject's head and has the colours of that head (GrabCut)."""
+    size = kept.photo_size
+    if subject.face is None:
+        return Mask.empty(*size)
+    heads = union([_head(other.face, size) for other in others if other.face is not None], size)
+    own = subtract(_head(subject.face, size), heads)
+    claimed = intersect(own, kept)
+    if not claimed.area:
+        return claimed
+    view = _View.of(pixels, own, kept, side=0.5, above=0.5, below=0.3)
+    asked = _resized(claimed.within(view.window), (view.pixels.shape[1], view.pixels.shape[0]))
+    labels = np.where(view.kept, cv2.GC_BGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[view.person & ~view.kept] = cv2.GC_PR_FGD
+    labels[asked] = cv2.GC_PR_FGD
+    labels[_resized(ellipse(subject.face.box, size).within(view.window), asked.shape[::-1]) & ~view.kept] = cv2.GC_FGD
+    return intersect(view.restore(asked & _foreground(view.pixels, labels)), claimed)
+
+
+def _head(face: Face, photo_size: tuple[int, int]) -> Mask:
+    """The ellipse around a face and its hair."""
+    x1, y1, x2, y2 = face.box
+    side, above, below = 0.3 * (x2 - x1), 0.55 * (y2 - y1), 0.05 * (y2 - y1)
+    return ellipse((x1 - side, y1 - above, x2 + side, y2 + below), photo_size)
+
+
+def _foreground(pixels: Pixels, labels: Pixels) -> Bools:
+    """What GrabCut takes for foreground; `labels` `(h, w)` are its own four."""
+    cv2.setRNGSeed(0)  # it starts from k-means with OpenCV's own generator
+    labels, models = labels.copy(), (np.zeros((1, 65)), np.zeros((1, 65)))
+    cv2.grabCut(pixels[:, :, ::-1].copy(), labels, (0, 0, 0, 0), *models, 2, cv2.GC_INIT_WITH_MASK)
+    return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 
 def _without_gaps(person: Bools, kept: Bools) -> Bools:

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from identigen.background import removal_mask
-from identigen.masks import intersect, subtract
-from identigen.types import Mask, Pixels, Subject
+from identigen.masks import ellipse, intersect, subtract
+from identigen.types import Bools, Face, Mask, Pixels, Subject
 
 SIZE = (300, 400)
 
@@ -33,6 +33,12 @@ def scene(mask: Mask) -> Pixels:
     picture = ground()
     picture[mask.to_array()] = (40, 60, 120)
     return picture
+
+
+def ellipse_ring(centre: tuple[int, int], axes: tuple[int, int], around: Mask) -> Bools:
+    inside = np.zeros(SIZE, np.uint8)
+    cv2.ellipse(inside, centre, axes, 0, 0, 360, 1, -1)
+    return (inside > 0) & ~around.to_array()
 
 
 def test_the_rim_is_grown_and_the_whole_person_is_inside():
@@ -115,6 +121,23 @@ def test_nobody_else_is_touched():
     found = removal_mask(picture, subject(one), [subject(other, 2)])
     assert intersect(found.person, other).area == 0
     assert intersect(found.shadow, other).area == 0
+
+
+def test_own_hair_that_is_taken_for_somebody_behind_goes_too():
+    mask, face = person(), Face((163.0, 48.0, 187.0, 78.0))
+    hair = Mask.from_array(ellipse_ring((175, 58), (16, 22), mask))
+    shirt = np.zeros(SIZE, bool)
+    shirt[10:110, 130:220] = True
+    behind = subtract(Mask.from_array(shirt), mask)
+    picture = ground()
+    picture[behind.to_array()] = (150, 30, 30)
+    picture[mask.to_array()] = (40, 60, 120)
+    picture[ellipse(face.box, SIZE).to_array()] = (210, 160, 130)
+    picture[hair.to_array()] = (30, 25, 20)
+    front = Subject(1, mask.window.box, mask, face)
+    found = removal_mask(picture, front, [subject(behind, 2)])
+    assert intersect(found.person, hair).area > 0.8 * hair.area
+    assert intersect(found.person, subtract(behind, hair)).area < 0.1 * behind.area
 
 
 def test_an_empty_mask_asks_for_nothing():
