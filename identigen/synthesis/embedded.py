@@ -10,21 +10,21 @@ import numpy as np
 
 from identigen.errors import EngineError, Stopped
 from identigen.identity.appearance import Codec, load_codec
-from identigen.identity.conditions import NAMES, Conditions, load_conditions
+from identigen.identity.conditions import Conditions, load_conditions
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.imagination import Blend, imagine, usual_identity
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior
-from identigen.landmarks import EYES, OVAL, find_landmarks
+from identigen.landmarks import face_box, find_landmarks
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.synthesis.rendering import Canvas, Drawing, draw, prepare
-from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject
+from identigen.synthesis.shaping import missed, new_shape
+from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
 
-YAW = NAMES.index("yaw")
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
 BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
-RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
+SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
 
@@ -99,7 +99,26 @@ class Sitting:
         detail = calmed(self.codec, self.codec.decode(identity[:k]), self.usual, self.colourful)
         detail = with_own_hair(self.codec, detail, self.portrait)
         shape = new_shape(self.codec, self.portrait, identity[k:], strength)
+        first = draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
+        seen = self._seen(first)
+        if seen is None:
+            return first
+        wanting = missed(self.portrait.points, seen)
+        shape = new_shape(self.codec, self.portrait, identity[k:], strength, wanting)
         return draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
+
+    def _seen(self, drawing: Drawing) -> Floats | None:
+        """The points `(478, 3)` of the face that was drawn, where the mesh finds them."""
+        x1, y1, x2, y2 = box = face_box(self.portrait.points)
+        height, width = self.pixels.shape[:2]
+        around = Window.around(box, height, width, margin=SURROUNDINGS * max(x2 - x1, y2 - y1))
+        offset = np.array([around.left, around.top, 0], np.float32)
+        picture = self.pixels[around.slices].astype(np.float32)
+        part = picture[drawing.window.relative_to(around).slices]
+        part += (drawing.pixels - part) * drawing.coverage[..., None]
+        place = (x1 - around.left, y1 - around.top, x2 - around.left, y2 - around.top)
+        points = find_landmarks(np.clip(picture, 0, 255).astype(np.uint8), place)
+        return None if points is None else points + offset
 
 
 def sit(codec: Codec, conditions: Conditions, portrait: Portrait, pixels: Pixels, condition: Floats) -> Sitting:
@@ -137,17 +156,6 @@ def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
         gain = np.clip(around[..., 0] / np.minimum(around[..., 1], -1e-3 * around[..., 2] - 1e-9), least, most)
         detail = detail + (np.where(known, gain - 1, 0) * zone * new)[..., None]
     return np.asarray(detail, np.float32)
-
-
-def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float) -> Floats:
-    """The portrait's points `(468, 3)` with the new identity's build and the photo's expression."""
-    # Of a turned head the outline is not the mesh's rim: moved as far as in front, it would bulge.
-    yaw = abs(float(portrait.raw_condition[YAW]))
-    gain = (0.6 + 0.5 * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
-    shape = portrait.aligned + gain * _inner(codec)[:, None] * codec.decode_shape(code - portrait.shape_code)
-    if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
-        shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
-    return _keep_expression(portrait.aligned, shape)
 
 
 def read_blend(text: str) -> Blend | None:
@@ -192,41 +200,6 @@ OVERRIDES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "gender": {"feminine": {"femininity": 1.0}, "masculine": {"femininity": -1.0}},
     "beard": {"none": {"beard": 0.0}, "some": {"beard": 1.0}, "full": {"beard": 2.0}},
 }
-
-
-def _inner(codec: Codec) -> Floats:
-    """Freedom `(468,)` of each point: all of it inside the face, less towards the rim, where collars and walls bend."""
-    flat = codec.shape_mean[:, :2]
-    to_rim = np.linalg.norm(flat[:, None] - flat[OVAL][None], axis=2).min(1)
-    depth = np.clip(to_rim / (RIM_DEPTH * np.abs(flat[:, 0]).max()), 0, 1)
-    return np.asarray(RIM_FREEDOM + (1 - RIM_FREEDOM) * depth, np.float32)
-
-
-def _below_glasses(codec: Codec) -> Floats:
-    """Freedom `(468,)` of each point under a pair of glasses: none near the eyes, all of it at mouth and chin."""
-    height = codec.mesh.canonical[:, 1]
-    return np.asarray(np.clip((height - height[EYES].mean() - 15) / 40, 0.1, 1), np.float32)
-
-
-def _keep_expression(old: Floats, new: Floats) -> Floats:
-    """Open the new mouth and eyes exactly as wide as the old ones."""
-    out = np.array(new)
-    for upper, lower in _LIDS_AND_LIPS:
-        gap_old, gap_new = old[lower] - old[upper], out[lower] - out[upper]
-        middle = (out[lower] + out[upper]) / 2
-        length_old = np.linalg.norm(gap_old, axis=1, keepdims=True)
-        length_new = np.maximum(np.linalg.norm(gap_new, axis=1, keepdims=True), 1e-6)
-        gap = gap_new * (length_old / length_new)
-        out[upper], out[lower] = middle - gap / 2, middle + gap / 2
-    return out
-
-
-# Upper and lower partners of both eyes and of the inner lips, corners left out.
-_LIDS_AND_LIPS = (
-    (np.array([246, 161, 160, 159, 158, 157, 173]), np.array([7, 163, 144, 145, 153, 154, 155])),
-    (np.array([466, 388, 387, 386, 385, 384, 398]), np.array([249, 390, 373, 374, 380, 381, 382])),
-    (np.array([191, 80, 81, 82, 13, 312, 311, 310, 415]), np.array([95, 88, 178, 87, 14, 317, 402, 318, 324])),
-)
 
 
 def with_landmarks(pixels: Pixels, subject: Subject) -> Face:

@@ -18,8 +18,10 @@ from identigen.types import Bools, Floats, Pixels, Window
 
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
+LASHES = 1.2  # pixels by which the photo's own eyes reach over their lids: small ones would be slits without it
 RIM = 12.0  # canonical pixels over which the new skin fades into the old
 
+_IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _NOSE = np.array([1, 2, 4, 5, 6, 168, 195, 197, 48, 64, 98, 278, 294, 327])
 _CHEEKS = np.array([50, 101, 117, 187, 205, 280, 330, 346, 411, 425, 9, 151, 108, 337, 18, 200, 199])
 _IRISES = np.array([468, 473])
@@ -130,13 +132,28 @@ def _focus(detail: Floats, seen: Floats, sharpness: float) -> Floats:
 
 
 def _as_sharp(shown: Floats, bent: Floats, inside: Bools) -> Floats:
-    """Bring the finest band of the new skin to the energy that the photo's own has there."""
+    """Bring the finest band of the new skin to what the photo's own has there: its softness first, then its energy.
+
+    A camera and its compression leave little of the very finest grain; skin from a map would be noisier at equal edges.
+    """
     if inside.sum() < 50:
         return shown
-    new, old = (picture - cv2.GaussianBlur(picture, (0, 0), 1.0) for picture in (shown, bent))
-    energies = [float((cv2.Laplacian(fine.mean(-1), cv2.CV_32F)[inside] ** 2).mean()) for fine in (new, old)]
-    gain = float(np.clip(np.sqrt(energies[1] / max(energies[0], 1e-6)), 0.25, 1.25))
-    return np.asarray(shown + (gain - 1) * new, np.float32)
+    edges, grain = _edges_and_grain(bent, inside)
+    for sigma in (0.0, 0.3, 0.4, 0.5):
+        soft = np.asarray(cv2.GaussianBlur(shown, (0, 0), sigma), np.float32) if sigma else shown
+        soft_edges, soft_grain = _edges_and_grain(soft, inside)
+        if soft_grain * edges <= 1.25 * grain * soft_edges:
+            break
+    gain = float(np.clip(edges / max(soft_edges, 1e-6), 0.25, 1.5))
+    return np.asarray(soft + (gain - 1) * (soft - cv2.GaussianBlur(soft, (0, 0), 1.0)), np.float32)
+
+
+def _edges_and_grain(picture: Floats, inside: Bools) -> tuple[float, float]:
+    """Mean Laplacian, which edges lead, and median response to Immerkær's kernel (1996), which the grain leads."""
+    grey = picture.mean(-1)
+    edges = np.abs(cv2.Laplacian(grey, cv2.CV_32F)[inside])
+    grain = np.abs(cv2.filter2D(grey, cv2.CV_32F, _IMMERKAER)[inside])
+    return float(edges.mean()), float(np.median(grain))
 
 
 def _face_size(points: Floats) -> float:
@@ -221,6 +238,9 @@ def _openings(points: Floats, window: Window) -> Floats:
     for ring in (RIGHT_EYE, LEFT_EYE, LIPS_INSIDE):
         part = np.zeros((window.height, window.width), np.uint8)
         corners = points[ring, :2] - [window.left, window.top]
+        if ring is not LIPS_INSIDE:
+            outwards = corners - corners.mean(0)
+            corners += LASHES * outwards / np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-6)
         cv2.fillPoly(part, [np.round(corners * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
         out = np.maximum(out, part.astype(np.float32) / 255)
     return np.asarray(cv2.GaussianBlur(out, (0, 0), max(0.5, 0.006 * _face_size(points))), np.float32)
