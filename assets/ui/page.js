@@ -163,6 +163,7 @@
     const key = event.key.toLowerCase();
     const name = key === "y" || (key === "z" && event.shiftKey) ? "redo" : key === "z" ? "undo" : "";
     const button = name && $(`button[data-do="${name}"]`);
+    if (editor && name) return editor.step(name === "undo" ? -1 : 1);
     if (!button || $("dialog[open]")) return;
     event.preventDefault();
     if (!button.disabled) button.click();
@@ -201,14 +202,14 @@
   const own_number = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
   /* Whatever is dropped or pasted with pictures is left out; alone it is sent, and the server says what is wrong with it. */
-  function give(list) {
+  function give(list, where = "#photo-input") {
     const all = [...(list ?? [])];
     const pictures = all.filter(is_picture);
     const chosen = pictures.length ? pictures : all.slice(0, 1);
-    const input = $("#photo-input input[type=file]");
+    const input = $(`${where} input[type=file]`);
     if (!input || !chosen.length) return;
     if (chosen.some((file) => file.size > Number($("[data-limit]").dataset.limit))) return send({ do: "too-large" });
-    if ($(".stop")) send({ do: "stop" }); // the new photo would wait for the old one
+    if (where === "#photo-input" && $(".stop")) send({ do: "stop" }); // the new photo would wait for the old one
     const files = new DataTransfer();
     for (const file of chosen) files.items.add(new File([file], `${own_number()}-${file.name}`, { type: file.type }));
     input.files = files.files;
@@ -232,12 +233,15 @@
     give(event.dataTransfer?.files);
   });
 
+  function choose_files(taken) {
+    const input = create('<input type="file" accept="image/*,.heic,.heif,.tif,.tiff,.avif" multiple>');
+    input.addEventListener("change", () => taken(input.files));
+    input.click();
+  }
+
   const local_actions = {
-    upload: () => {
-      const input = create('<input type="file" accept="image/*,.heic,.heif,.tif,.tiff,.avif" multiple>');
-      input.addEventListener("change", () => give(input.files));
-      input.click();
-    },
+    upload: () => choose_files((files) => give(files)),
+    beside: () => choose_files((files) => give(files, "#photo-beside")),
     camera: (button) => open_camera(button.dataset),
     theme: () => {
       const dark = !document.body.classList.contains("dark");
@@ -471,12 +475,15 @@
 
   class MaskEditor {
     constructor(texts) {
-      this.texts = texts;
+      this.texts = { ...texts }; // what stands on the page now: its button will change
       this.tool = "brush";
-      this.points = []; // where "this too" and "not this" were pressed, in shares of width and height
-      this.labels = [];
+      this.states = []; // what Undo and Redo walk along: the server's mask, the strokes on it, the points that were pressed
+      this.at = -1;
       this.sent = 0; // steps that Cancel has to take back
-      this.strokes = document.createElement("canvas"); // red: added, blue: erased; all that is sent back
+    }
+
+    get now() {
+      return this.states[this.at];
     }
 
     async open() {
@@ -486,9 +493,11 @@
         <button type="button" value="eraser" aria-pressed="false">${t.eraser}</button>
         <button type="button" value="more" aria-pressed="false">${t.more}</button>
         <button type="button" value="less" aria-pressed="false">${t.less}</button></div>
+        <div class="steps"><button type="button" class="quiet round" value="undo" aria-label="${t.undo}" title="${t.undo}">${$("button[data-do=undo]").innerHTML}</button>
+        <button type="button" class="quiet round" value="redo" aria-label="${t.redo}" title="${t.redo}">${$("button[data-do=redo]").innerHTML}</button></div>
         <label>${t.size}<input type="range" name="size" min="4" max="160" value="36"></label>
         <label>${t.zoom}<input type="range" name="zoom" min="100" max="500" step="10" value="100"></label></div>
-        <div class="easel"><div class="paper"><img alt=""><canvas tabindex="0" aria-label="${t.title}"></canvas></div></div>
+        <div class="easel"><div class="paper"><img alt=""><canvas tabindex="0" aria-label="${t.title}"></canvas><i class="ring" hidden></i></div></div>
         <div class="sheet-end"><button type="button" class="soft" value="cancel">${t.cancel}</button>
         <button type="button" class="solid" value="done">${t.done}</button></div></dialog>`);
       document.body.append(this.dialog);
@@ -500,6 +509,7 @@
       this.dialog.addEventListener("cancel", () => this.take_back());
       this.dialog.addEventListener("click", (event) => this.press(event.target.closest("button")?.value));
       this.field("zoom").addEventListener("input", () => this.fit());
+      this.field("size").addEventListener("input", () => this.show_ring_in_sight());
       this.dialog.showModal();
       const [photo, mask] = await Promise.all([load(this.texts.photo), load(this.texts.mask)]);
       $("img", this.dialog).src = this.texts.photo;
@@ -512,52 +522,97 @@
 
     prepare(photo, mask) {
       this.canvas = $("canvas", this.dialog);
-      for (const canvas of [this.canvas, this.strokes]) [canvas.width, canvas.height] = [photo.naturalWidth, photo.naturalHeight];
-      this.pen = this.canvas.getContext("2d", { willReadFrequently: true });
-      this.record = this.strokes.getContext("2d");
-      this.tint(mask);
+      [this.canvas.width, this.canvas.height] = [photo.naturalWidth, photo.naturalHeight];
+      this.pen = this.canvas.getContext("2d");
+      this.go_on({ mask: this.tinted(mask), strokes: [], points: [], labels: [] });
+      this.draw();
       this.fit();
       this.canvas.addEventListener("pointerdown", (event) => {
-        if (this.tool === "more" || this.tool === "less") return this.refine(event);
+        if (!this.is_painting()) return this.refine(event);
         this.canvas.setPointerCapture(event.pointerId);
-        this.last = null;
+        this.stroke = { erasing: this.tool === "eraser", width: this.width_here(), points: [] };
         this.paint(event);
       });
       this.canvas.addEventListener("pointermove", (event) => {
-        if (this.canvas.hasPointerCapture(event.pointerId)) this.paint(event);
+        this.show_ring(event.clientX, event.clientY);
+        if (this.stroke) this.paint(event);
       });
+      for (const name of ["pointerup", "pointercancel"]) this.canvas.addEventListener(name, () => this.lift());
+      this.canvas.addEventListener("pointerleave", () => ($(".ring", this.dialog).hidden = true));
       this.dialog.classList.add("ready");
     }
 
-    tint(mask) {
+    is_painting() {
+      return this.tool === "brush" || this.tool === "eraser";
+    }
+
+    /* The server's mask as a red picture. */
+    tinted(mask) {
+      const sheet = new OffscreenCanvas(this.canvas.width, this.canvas.height);
+      const pen = sheet.getContext("2d");
+      pen.drawImage(mask, 0, 0, sheet.width, sheet.height);
+      const picture = pen.getImageData(0, 0, sheet.width, sheet.height);
+      for (let i = 0; i < picture.data.length; i += 4) picture.data.set([232, 74, 47, picture.data[i] >= 128 ? 255 : 0], i);
+      pen.putImageData(picture, 0, 0);
+      return sheet;
+    }
+
+    draw() {
       this.pen.globalCompositeOperation = "copy";
-      this.pen.drawImage(mask, 0, 0, this.canvas.width, this.canvas.height);
-      const picture = this.pen.getImageData(0, 0, this.canvas.width, this.canvas.height);
-      for (let i = 0; i < picture.data.length; i += 4) {
-        const inside = picture.data[i] >= 128;
-        picture.data.set([232, 74, 47, inside ? 255 : 0], i);
+      this.pen.drawImage(this.now.mask, 0, 0);
+      for (const one of this.now.strokes) draw_stroke(this.pen, one, one.erasing ? "destination-out" : "source-over", "rgb(232 74 47)");
+    }
+
+    /* What was painted, all that is sent back; red: added, blue: erased. */
+    painted() {
+      if (!this.now.strokes.length) return "";
+      const sheet = create("<canvas></canvas>");
+      [sheet.width, sheet.height] = [this.canvas.width, this.canvas.height];
+      for (const one of this.now.strokes) draw_stroke(sheet.getContext("2d"), one, "source-over", one.erasing ? "rgb(0 0 255)" : "rgb(255 0 0)");
+      return sheet.toDataURL("image/png");
+    }
+
+    go_on(state) {
+      this.states = [...this.states.slice(0, this.at + 1), state];
+      this.at += 1;
+      this.show_steps();
+    }
+
+    /* Undo or redo one stroke, or one answer of the server. */
+    step(by) {
+      const next = this.states[this.at + by];
+      if (!next || this.stroke || this.dialog.classList.contains("waiting")) return;
+      if (next.mask !== this.now.mask) {
+        send({ do: by < 0 ? "undo" : "redo" });
+        this.sent += by;
       }
-      this.pen.putImageData(picture, 0, 0);
+      this.at += by;
+      this.draw();
+      this.show_steps();
+    }
+
+    show_steps() {
+      $("[value=undo]", this.dialog).disabled = this.at <= 0;
+      $("[value=redo]", this.dialog).disabled = this.at >= this.states.length - 1;
     }
 
     /* The server mends the outline at a point; its answer is the next page, with another address of the mask. */
     refine(event) {
       if (this.dialog.classList.contains("waiting")) return;
       const frame = this.canvas.getBoundingClientRect();
-      this.points.push([(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height]);
-      this.labels.push(this.tool === "more");
+      const point = [(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height];
+      this.asked = { points: [...this.now.points, point], labels: [...this.now.labels, this.tool === "more"] };
       this.dialog.classList.add("waiting");
       this.sent += 1;
-      send({ do: "refine", id: this.texts.id, points: this.points, labels: this.labels, png: this.painted ? this.strokes.toDataURL("image/png") : "" });
+      send({ do: "refine", id: this.texts.id, ...this.asked, png: this.painted() });
     }
 
     async answered(address) {
       if (!this.dialog.classList.contains("waiting")) return;
       if (address !== this.texts.mask) {
         this.texts = { ...this.texts, mask: address };
-        this.tint(await load(address));
-        this.record.clearRect(0, 0, this.strokes.width, this.strokes.height);
-        this.painted = false;
+        this.go_on({ mask: this.tinted(await load(address)), strokes: [], ...this.asked });
+        this.draw();
       } else this.sent -= 1;
       this.dialog.classList.remove("waiting");
     }
@@ -573,16 +628,43 @@
       $(".paper", this.dialog).style.width = `${this.canvas.width * scale * zoom}px`;
     }
 
+    /* Pixels of the canvas for one pixel of the screen. */
+    scale_here() {
+      return this.canvas.width / this.canvas.getBoundingClientRect().width;
+    }
+
+    width_here() {
+      return this.field("size").valueAsNumber * Math.min(1, this.scale_here() * 1.6);
+    }
+
     paint(event) {
+      const [frame, scale, points] = [this.canvas.getBoundingClientRect(), this.scale_here(), this.stroke.points];
+      points.push([(event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale]);
+      const how = this.stroke.erasing ? "destination-out" : "source-over";
+      draw_stroke(this.pen, { ...this.stroke, points: points.slice(-2) }, how, "rgb(232 74 47)");
+    }
+
+    lift() {
+      if (this.stroke) this.go_on({ ...this.now, strokes: [...this.now.strokes, this.stroke] });
+      this.stroke = null;
+    }
+
+    /* A ring as large as the brush, under the pointer. */
+    show_ring(x, y) {
+      const ring = $(".ring", this.dialog);
       const frame = this.canvas.getBoundingClientRect();
-      const scale = this.canvas.width / frame.width;
-      const point = [(event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale];
-      const width = this.field("size").valueAsNumber * Math.min(1, scale * 1.6);
-      const erasing = this.tool === "eraser";
-      this.painted = true;
-      stroke(this.pen, this.last ?? point, point, width, erasing ? "destination-out" : "source-over", "rgb(232 74 47)");
-      stroke(this.record, this.last ?? point, point, width, "source-over", erasing ? "rgb(0 0 255)" : "rgb(255 0 0)");
-      this.last = point;
+      ring.hidden = !this.is_painting();
+      ring.classList.toggle("erases", this.tool === "eraser");
+      ring.style.left = `${x - frame.left}px`;
+      ring.style.top = `${y - frame.top}px`;
+      ring.style.width = ring.style.height = `${this.width_here() / this.scale_here()}px`;
+    }
+
+    /* While the size is chosen the pointer is elsewhere. */
+    show_ring_in_sight() {
+      const [easel, paper] = [$(".easel", this.dialog), this.canvas].map((part) => part.getBoundingClientRect());
+      const middle = (from, to) => (Math.max(easel[from], paper[from]) + Math.min(easel[to], paper[to])) / 2;
+      this.show_ring(middle("left", "right"), middle("top", "bottom"));
     }
 
     press(name) {
@@ -590,20 +672,21 @@
         this.tool = name;
         for (const button of this.dialog.querySelectorAll(".segments button")) button.setAttribute("aria-pressed", button.value === name);
       }
+      if (name === "undo" || name === "redo") this.step(name === "undo" ? -1 : 1);
       if (name === "cancel") this.take_back();
-      if (name === "done" && this.painted) send({ do: "mask", id: this.texts.id, png: this.strokes.toDataURL("image/png") });
+      if (name === "done" && this.now.strokes.length) send({ do: "mask", id: this.texts.id, png: this.painted() });
       if (name === "done" || name === "cancel") this.dialog.close();
     }
   }
 
-  function stroke(pen, from, to, width, how, colour) {
+  function draw_stroke(pen, { points, width }, how, colour) {
     pen.globalCompositeOperation = how;
     pen.strokeStyle = colour;
     pen.lineCap = pen.lineJoin = "round";
     pen.lineWidth = width;
     pen.beginPath();
-    pen.moveTo(...from);
-    pen.lineTo(...to);
+    pen.moveTo(...points[0]);
+    for (const point of points) pen.lineTo(...point);
     pen.stroke();
   }
 

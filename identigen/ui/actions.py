@@ -211,8 +211,8 @@ def view(_: Pipeline, visitor: Visitor, data: Data) -> None:
 
 
 def page(_: Pipeline, visitor: Visitor, data: Data) -> None:
-    """Go to anonymising or to comparing."""
-    visitor.page = one_of(data["value"], "work", "compare")
+    """Go to anonymising, to comparing, or to what there is to know."""
+    visitor.page = one_of(data["value"], "work", "compare", "about")
 
 
 def language(_: Pipeline, visitor: Visitor, data: Data) -> None:

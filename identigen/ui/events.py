@@ -8,12 +8,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
 import gradio as gr
 
 from identigen.errors import IdentiGenError, PlanError
+from identigen.models import REGISTRY, ModelRecord
+from identigen.models.weights import state_of
 from identigen.pipeline import Availability, Pipeline
 from identigen.types import Operation, Photo
 from identigen.ui import actions, compare, media, session, views, work
@@ -96,20 +99,27 @@ class Desk:
             current = visitor.session
             if current is not None and visitor.view != "result":
                 visitor.outlines = views.outlines_of(current, visitor.outlines)
-            house = self._house(asked_for=current is not None)
+            house = self._house(asked_for=current is not None, about=visitor.page == "about")
             return (
                 views.header(visitor, house),
                 views.stage(visitor),
                 views.people(visitor, house),
                 views.dock(visitor, house),
-                views.comparing(visitor, house),
+                views.comparing(visitor, house) + views.about(visitor, house),
                 views.footer(visitor),
             )
 
-    def _house(self, asked_for: bool) -> House:
-        operations = self.operations if asked_for else {}
+    @cached_property
+    def models(self) -> tuple[tuple[ModelRecord, bool], ...]:
+        """Every model, and whether it is on this machine; nothing is asked of the network."""
+        settings = replace(self.pipeline.settings, offline=True)
+        states = (state_of(record, settings) for record in REGISTRY.values())
+        return tuple((state.record, state.status in ("bundled", "present")) for state in states)
+
+    def _house(self, asked_for: bool, about: bool) -> House:
+        operations, models = self.operations if asked_for else {}, self.models if about else ()
         limit = int(self.pipeline.settings.max_megabytes * 1e6)
-        return House(operations, self.pace.seconds, self._notices, self._phone_address, limit)
+        return House(operations, self.pace.seconds, self._notices, self._phone_address, limit, models)
 
     # ---------------------------------------------------------------- photos come in
 
@@ -118,14 +128,21 @@ class Desk:
         files = [partial(read_and_delete, path, self.pipeline.settings) for path in paths or ()]
         yield from self._taken_in(request, files)
 
+    def add(self, paths: list[str] | None, request: gr.Request) -> Iterator[Regions]:
+        """Take in uploaded files beside the photos that are open."""
+        files = [partial(read_and_delete, path, self.pipeline.settings) for path in paths or ()]
+        yield from self._taken_in(request, files, beside=True)
+
     def example(self, event: gr.EventData, request: gr.Request) -> Iterator[Regions]:
         """Take in one of the examples."""
         name = str(event._data.get("value", ""))
         yield from self._taken_in(request, [partial(media.example_photo, name)] if name in views.EXAMPLES else [])
 
-    def _taken_in(self, request: gr.Request, files: Sequence[Callable[[], Photo]]) -> Iterator[Regions]:
+    def _taken_in(
+        self, request: gr.Request, files: Sequence[Callable[[], Photo]], beside: bool = False
+    ) -> Iterator[Regions]:
         visitor = self.visitor(request)
-        for _ in take_in(visitor, self.pipeline, files):
+        for _ in take_in(visitor, self.pipeline, files, beside):
             yield self.regions(visitor)
 
     # ---------------------------------------------------------------- a click

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from identigen.models import ModelRecord
 from identigen.pipeline import Availability
 from identigen.types import Operation, Outcome
 from identigen.ui.session import Session
@@ -24,6 +25,8 @@ class House:
     """Where a phone in the same network finds this page; empty when it is not offered to the network."""
     max_bytes: int = 60_000_000
     """The largest file that is taken in."""
+    models: tuple[tuple[ModelRecord, bool], ...] = ()
+    """Every model that is known, and whether it is on this machine; for those who ask."""
 
 
 class Pace:

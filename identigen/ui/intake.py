@@ -18,26 +18,37 @@ PHOTOS_OF_FULL_SIZE = 2
 log = logging.getLogger(__name__)
 
 
-def take_in(visitor: Visitor, pipeline: Pipeline, files: Sequence[Callable[[], Photo]]) -> Iterator[None]:
-    """Show photos, then who is in them, yielding at each change; what was here stays when none can be read."""
+def take_in(
+    visitor: Visitor, pipeline: Pipeline, files: Sequence[Callable[[], Photo]], beside: bool = False
+) -> Iterator[None]:
+    """Show photos, then who is in them, yielding at each change; what was here stays when none can be read.
+
+    They take the place of the photos that were here, unless they shall be put `beside` them.
+    """
     visitor.notice = ""
-    photos = _read(visitor, pipeline, files)
+    photos = _read(visitor, pipeline, files, [current.photo for current in visitor.album] if beside else [])
     if not photos:
         yield
         return
     with visitor.lock:
-        visitor.stop.set()
-        visitor.open(*(session.begin(photo) for photo in photos))
+        if beside:
+            visitor.add(*(session.begin(photo) for photo in photos))
+        else:
+            visitor.stop.set()
+            visitor.open(*(session.begin(photo) for photo in photos))
     yield
     for photo in photos:
         _search(visitor, pipeline, photo)
         yield
 
 
-def _read(visitor: Visitor, pipeline: Pipeline, files: Sequence[Callable[[], Photo]]) -> list[Photo]:
+def _read(
+    visitor: Visitor, pipeline: Pipeline, files: Sequence[Callable[[], Photo]], here: Sequence[Photo]
+) -> list[Photo]:
     """Every photo that can be read and for which there is room; the first problem is told. Every file is asked for."""
     photos: list[Photo] = []
     pixels = PHOTOS_OF_FULL_SIZE * pipeline.settings.max_megapixels * 1e6
+    pixels -= sum(photo.width * photo.height for photo in here)
     for read in files:
         try:
             photo = read()
@@ -45,8 +56,8 @@ def _read(visitor: Visitor, pipeline: Pipeline, files: Sequence[Callable[[], Pho
             visitor.notice = visitor.notice or str(error)
             continue
         pixels -= photo.width * photo.height
-        if len(photos) == MAX_PHOTOS or pixels < 0:
-            visitor.notice = say("en", "error.too-many", number=len(photos))
+        if len(here) + len(photos) == MAX_PHOTOS or pixels < 0:
+            visitor.notice = say("en", "error.too-many", number=len(here) + len(photos))
             continue
         photos.append(photo)
     return photos

@@ -50,9 +50,12 @@ def build_page(pipeline: Pipeline, first_sight: str = FIRST_SIGHT) -> gr.Blocks:
                 dock = _region("dock-region")
         comparing = _region("compare-region")
         footer = _region("footer-region")
-        with gr.Row(elem_id="photo-input"):  # not shown: our own buttons, paste and drop hand their file to it
-            # Any kind of file is let through: our own sentence says what is wrong with one that is no photo.
+        # Not shown: our own buttons, paste and drop hand their files to them.
+        # Any kind of file is let through: our own sentence says what is wrong with one that is no photo.
+        with gr.Row(elem_id="photo-input", elem_classes="inputs"):
             upload = gr.UploadButton("Photo", file_count="multiple")
+        with gr.Row(elem_id="photo-beside", elem_classes="inputs"):
+            beside = gr.UploadButton("One more", file_count="multiple")
         regions = [header, stage, people, dock, comparing, footer]
         for region in regions:
             # Small actions do not wait behind somebody's photo in the queue.
@@ -65,6 +68,7 @@ def build_page(pipeline: Pipeline, first_sight: str = FIRST_SIGHT) -> gr.Blocks:
             region.compare(desk.compare, None, regions, **_ENGINE, **_QUIET)
             region.offer(desk.offer, None, regions, **_ENGINE, **_QUIET)
         upload.upload(desk.upload, upload, regions, **_ENGINE, **_QUIET)
+        beside.upload(desk.add, beside, regions, **_ENGINE, **_QUIET)
         page.load(desk.arrive, None, regions, **_QUIET)
         page.unload(desk.leave)
         _for_programs(pipeline)

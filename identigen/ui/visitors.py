@@ -103,6 +103,12 @@ class Visitor:
             self.photo_version += 1
             self.show(0)
 
+    def add(self, *sessions: Session) -> None:
+        """Put photos beside those that are here, and show the first of them."""
+        with self.lock:
+            self.album = (*self.album, *sessions)
+            self.show(len(self.album) - len(sessions))
+
     def show(self, place: int) -> None:
         """Bring one photo of the album into view, its result first where it has one."""
         with self.lock:

@@ -249,10 +249,29 @@ def test_masks_are_painted_grown_exported_imported_and_survive(visit, zidane, tm
 
     page.click("[data-local=paint]")
     page.wait_for_selector("dialog.ready")
+    undo, redo = page.locator("dialog [value=undo]"), page.locator("dialog [value=redo]")
+    assert undo.is_disabled()
+    assert redo.is_disabled()
+    drag(visit, corner, (corner[0] - 90, corner[1] + 80))
+    widths = []
+    for key in ("End", "Home"):
+        page.locator("dialog [name=size]").press(key)
+        ring = page.locator("dialog .ring").bounding_box()
+        assert abs(ring["width"] - ring["height"]) < 1
+        widths.append(ring["width"])
+    assert widths[0] > 10 * widths[1]
+    undo.click()
+    assert undo.is_disabled()
+    redo.click()
+    page.keyboard.press("Control+z")
+    assert redo.is_enabled()
     page.click("dialog [value=more]")
     press(visit, paper["x"] + 0.1 * paper["width"], paper["y"] + 0.1 * paper["height"])
     page.wait_for_selector("dialog.waiting")
     page.wait_for_selector("dialog:not(.waiting)")
+    undo.click()  # what the server answered is taken back, and brought back, like a stroke
+    redo.click()
+    page.wait_for_timeout(300)
     page.click("dialog [value=done]")
     assert mask()[int(0.1 * size[0]), int(0.1 * size[1])]
     page.click("button[data-do=undo]")
@@ -384,6 +403,7 @@ def test_several_photos_in_one_go_and_a_comparison_to_take_along(visit, zidane, 
     visit.upload(*files)
     places = page.locator("[data-do=show]")
     assert places.count() == 2
+    assert page.locator("[data-do=example]").count() == 0
     page.wait_for_selector(".example.working", state="detached")
     for place in (0, 1):
         places.nth(place).click()
@@ -428,6 +448,37 @@ def test_several_photos_in_one_go_and_a_comparison_to_take_along(visit, zidane, 
 
 
 # ---------------------------------------------------------------- coming in
+
+
+def test_a_photo_is_put_beside_the_one_that_is_open(visit, zidane, astronaut, tmp_path):
+    page = visit.open()
+    assert page.locator("[data-local=beside]").count() == 0  # nothing of the visitor's own is here yet
+    visit.upload(save(tmp_path, "a.png", zidane.pixels[::2, ::2]))
+    page.click(".card[data-id='2'] .crop")
+    wait_for_choices(page, "false", "true")
+    with page.expect_file_chooser() as chooser:
+        page.click("[data-local=beside]")
+    chooser.value.set_files(str(save(tmp_path, "b.png", astronaut.pixels[::2, ::2])))
+    page.wait_for_selector("[data-do=show][data-value='1'][aria-current=true]")
+    page.wait_for_selector("text=1 person")
+    page.click("[data-do=show][data-value='0']")
+    wait_for_choices(page, "false", "true")  # what was chosen before is still chosen
+
+
+def test_the_page_about_tells_models_licences_and_what_happens_with_photos(visit):
+    page = visit.open()
+    page.click("[data-do=page][data-value=about]")
+    page.wait_for_selector(".about")
+    assert page.locator("#work").is_hidden()
+    assert "identigen-appearance" in page.inner_text(".models")
+    assert "AGPL-3.0" in page.inner_text(".models")
+    assert "forgotten" in page.inner_text(".about-cards")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert serious(page) == []
+    page.click("[data-do=language]")
+    page.wait_for_selector("text=Was mit Fotos geschieht")
+    page.click("[data-do=page][data-value=work]")
+    page.wait_for_selector("before-after")
 
 
 def test_a_photo_is_pasted_and_dropped(enter, zidane, astronaut):

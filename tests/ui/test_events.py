@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from identigen import masks
+from identigen.models import REGISTRY
 from identigen.photo import encode
 from identigen.pipeline import Availability, complete
 from identigen.report import Report
@@ -14,6 +15,7 @@ from identigen.settings import Settings
 from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Step, Subject
 from identigen.ui import session
 from identigen.ui.events import Desk
+from identigen.version import VERSION
 
 SIZE = (80, 120)
 EVENT = SimpleNamespace(_data={})
@@ -360,6 +362,31 @@ def test_an_upload_is_shown_searched_and_deleted(desk, request_, tmp_path):
     assert "Looking for people" in first[1]
     assert "2 people" in last[2]
     assert not file.exists()
+
+
+def test_more_photos_are_put_beside_those_that_are_open(desk, request_, visitor, tmp_path):
+    act(desk, request_, do="toggle", id=1)
+    before, file = visitor.session, tmp_path / "b.png"
+    file.write_bytes(encode(np.full((*SIZE, 3), 10, np.uint8), "png"))
+    last = list(desk.add([str(file)], request_))[-1]
+    assert visitor.album[0] is before
+    assert visitor.place == 1
+    assert "Photo 2 of 2" in last[1]
+    assert not file.exists()
+    file.write_text("no picture")
+    list(desk.add([str(file)], request_))
+    assert len(visitor.album) == 2
+
+
+def test_the_page_about_names_every_model_in_both_languages(desk, request_, visitor):
+    desk.pipeline.settings = Settings(offline=True)
+    for language, words in (("en", "What happens with photos"), ("de", "Was mit Fotos geschieht")):
+        act(desk, request_, do="language", value=language)
+        page = act(desk, request_, do="page", value="about")[4]
+        assert words in page
+        assert all(f"<b>{name}</b>" in page for name in REGISTRY)
+        assert VERSION in page
+    assert 'class="about"' not in act(desk, request_, do="page", value="work")[4]
 
 
 def test_estimates_learn_from_what_was_measured(desk, request_, visitor):

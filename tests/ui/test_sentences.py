@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from identigen.models import REGISTRY
 from identigen.obfuscation import WARNINGS
 from identigen.ui.sentences import translate
 from identigen.ui.text import say
@@ -40,6 +41,11 @@ def test_what_other_rooms_say_is_known_in_german(room):
     files = sorted((PACKAGE / room).rglob("*.py")) or [PACKAGE / room]
     unknown = {text for file in files for text in sentences(file) if translate("de", text) == text}
     assert unknown - THE_SAME == set(), "add the German to identigen/ui/sentences.py"
+
+
+def test_jobs_and_licences_of_models_are_known_in_german():
+    texts = {text for record in REGISTRY.values() for text in (record.job, record.consequence)}
+    assert {text for text in texts if translate("de", text) == text} == set()
 
 
 def test_warnings_before_a_choice_are_known_in_german():

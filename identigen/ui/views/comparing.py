@@ -30,8 +30,20 @@ def comparing(visitor: Visitor, house: House) -> str:
   <div class="compare-head"><div><h2>{t("compare.title")}</h2><p>{t("compare.lead")}</p></div>{open_photos}{_exports(visitor, t)}</div>
   <div class="compare-bar"><div class="chips" role="group" aria-label="{t("compare.methods")}">{_methods(visitor, house, t)}</div>
   {_button(visitor, house, photos, t)}</div>
-  {notice(visitor, t)}{_sums(visitor)}{"".join(_photo(visitor, place, c, t) for place, c in enumerate(visitor.comparison.photos))}
+  {notice(visitor, t)}{_sums(visitor)}{"".join(_photo(visitor, place, c, t) for place, c in enumerate(visitor.comparison.photos))}{_wait(visitor, t)}
 </section>"""
+
+
+def _wait(visitor: Visitor, t: Words) -> str:
+    """Before the first comparison: which photos it will be about."""
+    if visitor.comparison.photos:
+        return ""
+    photos = "".join(
+        f'<img src="{media(visitor, "thumb.jpg", place)}" alt="{t("compare.photo", number=place + 1)}">'
+        for place, session in enumerate(visitor.album)
+        if session.subjects
+    )
+    return f'<div class="compare-wait">{photos}<p>{t("compare.wait")}</p></div>'
 
 
 def _methods(visitor: Visitor, house: House, t: Words) -> str:

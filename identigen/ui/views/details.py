@@ -80,6 +80,7 @@ def _segments_row(name: str, number: int, value: str, options: Iterable[str], t:
 
 def _mask_row(visitor: Visitor, number: int, choice: Choice, t: Words) -> str:
     texts = {name: t(f"mask.{name}") for name in ("brush", "eraser", "more", "less", "size", "zoom", "cancel", "done")}
+    texts |= {name: t(name) for name in ("undo", "redo")}
     attributes = " ".join(f'data-{name}="{escape(text)}"' for name, text in texts.items())
     reset = "" if choice.mask is not None else " disabled"
     return f"""<div class="setting mask"><span>{t("mask")}{f" <em>{t('mask.own')}</em>" if choice.mask is not None else ""}</span>

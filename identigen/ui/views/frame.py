@@ -36,7 +36,7 @@ def _pages(visitor: Visitor, t: Words) -> str:
     return "".join(
         f'<button type="button" data-do="page" data-value="{name}" aria-current="{yes(visitor.page == name)}">'
         f"{t(f'page.{name}')}</button>"
-        for name in ("work", "compare")
+        for name in ("work", "compare", "about")
     )
 
 

@@ -158,8 +158,19 @@ def _sources(visitor: Visitor, t: Words) -> str:
     <button class="solid" type="button" data-local="upload">{icon("photo")}{t("upload")}</button>
     <button class="soft" type="button" data-local="camera" data-title="{t("camera.title")}"
       data-shoot="{t("camera.shoot")}" data-close="{t("close")}" data-none="{t("camera.none")}">{icon("camera")}{t("camera")}</button>
-    {_album(visitor, t) if len(visitor.album) > 1 else _examples(t)}
+    {_beside(visitor, t)}{_album(visitor, t) if len(visitor.album) > 1 else _examples(t)}
   </div>"""
+
+
+def _beside(visitor: Visitor, t: Words) -> str:
+    """More photos, beside the visitor's own ones."""
+    if visitor.session is None or (len(visitor.album) == 1 and visitor.session.photo.source_name in EXAMPLES):
+        return ""
+    label = t("upload.beside")
+    return (
+        f'<button class="soft only" type="button" data-local="beside" aria-label="{label}" title="{label}">'
+        f"{icon('plus')}</button>"
+    )
 
 
 def _examples(t: Words) -> str:
