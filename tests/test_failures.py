@@ -128,9 +128,11 @@ class Paint:
     def __init__(self, name: str, content: Pixels | Exception | None = None, attempts: int = 1) -> None:
         self.name, self.content, self.attempts = name, content, attempts
         self.seeds: list[int] = []
+        self.holes: list[Mask] = []
 
     def predict(self, pixels: Pixels, hole: Mask, forbidden: Any = None, seed: int = 0, stop: Any = None) -> Fill:
         self.seeds.append(seed)
+        self.holes.append(hole)
         if isinstance(self.content, Exception):
             raise self.content
         w = hole.window
@@ -138,10 +140,12 @@ class Paint:
         return Fill(w, np.where(hole.pixels[:, :, None], part, pixels[w.slices]), (f"by {self.name}",))
 
 
-def removed(pipeline: Pipeline, photo: Photo, subjects: Subjects, *predictors: Paint) -> Result:
+def removed(
+    pipeline: Pipeline, photo: Photo, subjects: Subjects, *predictors: Paint, plan: Plan | None = None
+) -> Result:
     fresh = Pipeline(pipeline.settings)
     fresh.detector, fresh._predictors = pipeline.detector, predictors  # type: ignore[assignment]
-    return fresh.anonymize(photo, subjects, make_plan(subjects, Operation.REMOVE))
+    return fresh.anonymize(photo, subjects, plan or make_plan(subjects, Operation.REMOVE))
 
 
 def test_a_predictor_that_fails_is_followed_by_the_next_and_that_is_said(
@@ -167,6 +171,28 @@ def test_a_model_that_puts_somebody_into_the_empty_place_is_tried_again_and_then
     assert len(set(inventive.seeds)) == 2
     assert (outcome.applied, outcome.engine) == (Operation.REMOVE, "diffusion")
     assert "still sees a face in the place that flux2-klein-4b filled. It was filled by lama instead." in outcome.reason
+
+
+def test_each_new_try_takes_in_more_and_the_report_says_who_is_still_seen(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects
+) -> None:
+    inventive = Paint("patchmatch", astronaut.pixels, attempts=3)
+    result = removed(pipeline, astronaut, astronaut_subjects, inventive)
+    first, second, third = inventive.holes
+    assert masks.subtract(first, second).area == masks.subtract(second, third).area == 0
+    assert first.area < second.area < third.area
+    assert any("still sees a face in the place that patchmatch filled." in said for said in result.report.warnings)
+    assert only(result).reason
+
+
+def test_a_region_that_a_user_drew_is_never_widened(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects
+) -> None:
+    drawn = masks.rectangle(astronaut_subjects[0].box, (astronaut.height, astronaut.width))
+    inventive = Paint("patchmatch", astronaut.pixels, attempts=2)
+    plan = Plan((Edit(astronaut_subjects[0].id, Operation.REMOVE, mask=drawn),))
+    removed(pipeline, astronaut, astronaut_subjects, inventive, plan=plan)
+    assert [masks.iou(hole, drawn) for hole in inventive.holes] == [1.0, 1.0]
 
 
 def test_where_no_predictor_gives_anything_the_person_is_covered(

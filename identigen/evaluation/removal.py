@@ -25,6 +25,8 @@ from identigen.types import Mask, Operation, Outcome, Photo, Pixels, Subject, Wi
 
 FLAT = 1.0
 """Laplacian energy in grey levels below which surroundings, a studio's white wall, have nothing that could be sharp."""
+LEAST_RING = 0.2
+"""Share of the ring that must be background: the chinks of a crowd are the outlines of people, not surroundings."""
 LEAST_SHARPNESS, MOST_SHARPNESS = 0.6, 1.4
 
 
@@ -124,7 +126,7 @@ def who_is_seen(pipeline: Pipeline, pixels: Pixels, filled: Mask) -> str:
 def ring_sharpness(pixels: Pixels, filled: Mask, others: Mask) -> float:
     """Laplacian energy of a filled region over that of the background around it; the outlines of others do not count.
 
-    NaN where there is nothing to compare with: only other people, or a surface without any texture.
+    NaN where there is nothing to compare with: hardly anything but other people, or a surface without any texture.
     """
     if not filled.area:
         return float("nan")
@@ -132,7 +134,8 @@ def ring_sharpness(pixels: Pixels, filled: Mask, others: Mask) -> float:
     window = Window.around(filled.window.box, *filled.photo_size, margin=width + 2)
     near_others = masks.grow(others, 4).within(window)
     inside = filled.within(window) & ~near_others
-    if not inside.any():
+    ring = masks.subtract(masks.grow(filled, width), filled).within(window)
+    if not inside.any() or (ring & ~near_others).sum() < LEAST_RING * ring.sum():
         return float("nan")
     inner, outer = laplacian_energies(pixels[window.slices], inside, near_others, width)
     return inner / outer if outer >= FLAT else float("nan")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from identigen import masks
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
     from identigen.background import BackgroundPredictor
 
 
+_WIDER = 0.03
+"""By how much a region grows with each new try, in heights of the person: what was left of them shaped the last one."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Filled:
     """A fill, which predictor gave it, with which seed, and how many it took."""
 
     fill: Fill
+    regions: tuple[Mask, ...]
+    """What of it belongs to each person."""
     by: BackgroundPredictor
     seed: int
     tried: int
@@ -30,18 +37,22 @@ class Filled:
     """What a detector takes for a person in it, in words; empty when there is nobody."""
 
 
+Regions = Callable[[int], tuple[Mask, ...]]
+"""What is to be refilled for each person at a try, counted from 0."""
+
+
 def remove(scene: Scene, predictors: Sequence[BackgroundPredictor], edits: Sequence[Edit]) -> list[Outcome]:
     """Take people who stand close together out of the picture in one go, and look whether somebody is still there."""
     start = time.perf_counter()
     people = [scene.subjects[edit.subject_id] for edit in edits]
     regions = _regions(scene, people, edits)
-    filled, reason = _fill(scene, predictors, masks.union(regions, scene.size), edits[0].seed)
+    filled, reason = _fill(scene, predictors, partial(_widened, scene, people, edits, regions), edits[0].seed)
     if filled is not None:
         scene.models += filled.by.models
         scene.warnings += filled.fill.notices
     outcomes = [
         _outcome(scene, subject, edit, region, filled, reason)
-        for edit, subject, region in zip(edits, people, regions, strict=True)
+        for edit, subject, region in zip(edits, people, filled.regions if filled else regions, strict=True)
     ]
     seconds = (time.perf_counter() - start) / len(edits)
     return [replace(outcome, seconds=seconds) for outcome in outcomes]
@@ -68,13 +79,29 @@ def _regions(scene: Scene, people: Sequence[Subject], edits: Sequence[Edit]) -> 
     return regions
 
 
-def _fill(scene: Scene, predictors: Sequence[BackgroundPredictor], hole: Mask, seed: int) -> tuple[Filled | None, str]:
+def _widened(
+    scene: Scene, people: Sequence[Subject], edits: Sequence[Edit], regions: Sequence[Mask], attempt: int
+) -> tuple[Mask, ...]:
+    """The regions of one more try: wider each time, but never into somebody who stays, nor beyond what a user drew."""
+    if not attempt:
+        return tuple(regions)
+    stays = masks.union([other.mask for other in scene.subjects.values() if other not in people], scene.size)
+    wider: list[Mask] = []
+    for subject, edit, region in zip(people, edits, regions, strict=True):
+        rim = masks.subtract(masks.grow(region, attempt * _WIDER * subject.mask.window.height), stays)
+        wider.append(region if edit.mask is not None else masks.union([region, rim], scene.size))
+    return tuple(wider)
+
+
+def _fill(
+    scene: Scene, predictors: Sequence[BackgroundPredictor], regions: Regions, seed: int
+) -> tuple[Filled | None, str]:
     """The first fill in which nobody is seen, else the last, by the method that invents nobody; and what went wrong."""
     forbidden = masks.union([subject.mask for subject in scene.subjects.values()], scene.size)
     filled, problems = None, []
     for predictor in predictors:
         try:
-            filled = _fill_by(predictor, scene, hole, forbidden, seed)
+            filled = _fill_by(predictor, scene, regions, forbidden, seed)
         except (EngineError, ModelError, MaskError) as error:
             problems.append(f"{predictor.name} could not predict the background: {error}")
             continue
@@ -86,15 +113,16 @@ def _fill(scene: Scene, predictors: Sequence[BackgroundPredictor], hole: Mask, s
     return filled, " ".join(problems)
 
 
-def _fill_by(predictor: BackgroundPredictor, scene: Scene, hole: Mask, forbidden: Mask, seed: int) -> Filled:
-    """The first of a predictor's fills in which nobody is seen, else the last."""
+def _fill_by(predictor: BackgroundPredictor, scene: Scene, regions: Regions, forbidden: Mask, seed: int) -> Filled:
+    """The first of a predictor's fills in which nobody is seen, else the last; each takes in more than the last."""
     for attempt in range(predictor.attempts):
-        own_seed = derived_seed(seed, attempt)
+        own_seed, tried = derived_seed(seed, attempt), regions(attempt)
+        hole = masks.union(tried, scene.size)
         fill = predictor.predict(scene.pixels, hole, forbidden, own_seed, scene.stop)
         ghosts = _ghosts(scene, hole, fill)
         if not ghosts:
             break
-    return Filled(fill, predictor, own_seed, attempt + 1, ghosts)
+    return Filled(fill, tried, predictor, own_seed, attempt + 1, ghosts)
 
 
 def _outcome(scene: Scene, subject: Subject, edit: Edit, region: Mask, filled: Filled | None, reason: str) -> Outcome:

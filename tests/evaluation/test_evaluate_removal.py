@@ -59,6 +59,14 @@ def test_without_a_ring_there_is_no_sharpness():
     assert np.isnan(ring_sharpness(picture, Mask.empty(*SIZE), Mask.empty(*SIZE)))
 
 
+def test_the_chinks_of_a_crowd_are_no_surroundings():
+    picture = np.random.default_rng(0).normal(120, 6, (*SIZE, 3)).clip(0, 255).astype(np.uint8)
+    filled = rectangle(20, 100, 40, 80)
+    crowd = rectangle(0, 120, 0, 160).to_array() & ~rectangle(15, 105, 35, 85).to_array()
+    crowd[104:120, 50:60] = False
+    assert np.isnan(ring_sharpness(picture, filled, Mask.from_array(crowd)))
+
+
 def test_a_white_wall_has_nothing_that_could_be_sharp():
     noise = np.random.default_rng(0).random((*SIZE, 3)) < 0.02
     wall = (250 - noise).astype(np.uint8)
