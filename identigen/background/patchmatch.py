@@ -61,6 +61,8 @@ class Effort:
     passes: int = 2
     pull: int = 40
     """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
+    lean: float = 30.0
+    """Scenes lie in layers: what comes from a whole picture higher or lower counts as this many grey levels off."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 20.0
@@ -76,6 +78,11 @@ class Level:
     hole: Bools
     barred: Bools
     guide: Pixels
+
+    @property
+    def unknown(self) -> Bools:
+        """Where the picture tells nothing about the background."""
+        return self.hole | self.barred
 
     @property
     def painted(self) -> Bools:
@@ -95,7 +102,9 @@ class Level:
         # Channel by channel: as floats all five together would be the largest thing in memory.
         means = [_halve(self.features[:, :, c] * known) / weight for c in range(_CHANNELS)]
         features = np.stack([np.rint(mean).astype(np.uint8) for mean in means], 2)
-        hole, barred = (_halve(part.astype(np.float32)) > 0 for part in (self.hole, self.barred))
+        hole = _halve(self.hole.astype(np.float32)) > 0
+        # Barred colours are never averaged in, so that half a free cell is free: a crowd would leave no coarse scale.
+        barred = _halve(self.barred.astype(np.float32)) > 0.5
         return Level(features, hole, barred & ~hole, np.ascontiguousarray(features[:, :, :3]))
 
 
@@ -192,7 +201,8 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         for turn in range(rounds):
             if stop is not None and stop():
                 raise Stopped("Stopped in the middle of a background.")
-            search = Search(effort.passes, 0 if finest else effort.pull, far=coarsest, seed=seed + 7919 * turn + depth)
+            pull, lean = (0, 0.0) if finest else (effort.pull, effort.lean)
+            search = Search(effort.passes, pull, lean, far=coarsest, seed=seed + 7919 * turn + depth)
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
@@ -204,7 +214,7 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
 
 def pyramid(pixels: Pixels, hole: Bools, barred: Bools) -> list[Level]:
     """Levels from fine to coarse, until the hole is hardly thicker than a patch; every one with the guide."""
-    depth = _thickness(hole)
+    depth = _thickness(hole, hole | barred)
     finest = Level(with_texture(pixels, hole | barred), hole, barred, pixels)
     levels, guided_at = [finest], 0
     while depth > 1.5 * _RADIUS and min(levels[-1].hole.shape) >= 32:
@@ -217,11 +227,16 @@ def pyramid(pixels: Pixels, hole: Bools, barred: Bools) -> list[Level]:
     return with_guide(levels, guided_at)
 
 
-def _thickness(hole: Bools) -> float:
-    """Largest distance of a pixel of the hole from what is known; the border of the picture knows nothing."""
-    if hole.all():
-        return float(max(hole.shape))
-    return float(cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5).max())
+def _thickness(hole: Bools, unknown: Bools) -> float:
+    """Largest distance of a pixel of the hole from what is known."""
+    return float(_inward(unknown)[hole].max(initial=0.0))
+
+
+def _inward(unknown: Bools) -> Floats:
+    """Distance of every pixel from what is known; the border of the picture knows nothing."""
+    if unknown.all():
+        return np.full(unknown.shape, max(unknown.shape), np.float32)
+    return np.asarray(cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, 5), np.float32)
 
 
 def with_texture(pixels: Pixels, unknown: Bools) -> Pixels:
@@ -242,7 +257,7 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
     """Give every level the overall colours to expect: those of level `at` with lines continued into the hole."""
     base = levels[at]
     # The guide takes no colour of a barred person either.
-    unknown = (base.hole | base.barred).astype(np.uint8)
+    unknown = (base.unknown | _slivers(base)).astype(np.uint8)
     drawn = continued(np.ascontiguousarray(base.features[:, :, :3]), unknown)
     guided = []
     for depth, level in enumerate(levels):
@@ -253,6 +268,13 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
         guide = cv2.resize(drawn, full, interpolation=method)[:height, :width]
         guided.append(replace(level, guide=np.ascontiguousarray(guide)))
     return guided
+
+
+def _slivers(level: Level) -> Bools:
+    """Islands that hold no whole patch, if others do: hair left between two people must not colour a region."""
+    _, labels = cv2.connectedComponents((~level.unknown).astype(np.uint8), connectivity=4)
+    large = np.unique(labels[usable_centres(level) > 0])
+    return np.asarray(~level.unknown & ~np.isin(labels, large) & bool(len(large)))
 
 
 def continued(pixels: Pixels, unknown: Pixels) -> Pixels:
@@ -315,15 +337,17 @@ def find_targets(level: Level) -> Targets:
     ys, xs = (a.astype(np.int32) for a in np.nonzero(touched))
     order = np.full(touched.shape, -1, np.int32)
     order[ys, xs] = np.arange(len(ys), dtype=np.int32)
-    inward = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)[ys, xs]
-    trust = np.maximum(1.3**-inward, 1e-3).astype(np.float32)
-    return Targets(ys, xs, order, trust, _belief(inward), usable_centres(level))
+    trust = np.maximum(1.3 ** -_inward(level.unknown)[ys, xs], 1e-3).astype(np.float32)
+    return Targets(ys, xs, order, trust, _belief(level)[ys, xs], usable_centres(level))
 
 
-def _belief(inward: npt.NDArray[Any]) -> Floats:
-    """How far a smooth continuation is to be believed `inward` pixels from the rim, relative to the thickest place."""
-    reach = max(1.0, _BELIEF * float(inward.max(initial=0.0)))
-    return np.asarray(1.0 / (1.0 + (inward / reach) ** 2), np.float32)
+def _belief(level: Level) -> Floats:
+    """How far the guide is to be believed at each pixel, 1 beside what is known.
+
+    It falls with the distance on the scale of the hole's own thickness: a crowd around it makes nothing more certain.
+    """
+    reach = max(1.0, _BELIEF * _thickness(level.hole, level.hole))
+    return np.asarray(1.0 / (1.0 + (_inward(level.unknown) / reach) ** 2), np.float32)
 
 
 def random_sources(targets: Targets, seed: int) -> Ints:
@@ -334,12 +358,25 @@ def random_sources(targets: Targets, seed: int) -> Ints:
 
 
 def carry(sources: Ints, coarse: Targets, fine: Targets) -> Ints:
-    """Sources of the finer level: twice the coordinates, the same corner of the cell."""
+    """Sources of the finer level: twice the coordinates, the same corner of the cell, or the nearest usable place."""
     height, width = coarse.order.shape
     y = np.clip(fine.ys // 2, _RADIUS, height - 1 - _RADIUS)
     x = np.clip(fine.xs // 2, _RADIUS, width - 1 - _RADIUS)
     parent = sources[coarse.order[y, x]]
-    return np.ascontiguousarray(2 * parent + np.stack([fine.ys & 1, fine.xs & 1], 1), np.int32)
+    carried = np.ascontiguousarray(2 * parent + np.stack([fine.ys & 1, fine.xs & 1], 1), np.int32)
+    lost = fine.usable[carried[:, 0], carried[:, 1]] == 0
+    if lost.any():
+        carried[lost] = _nearest_usable(fine.usable)[carried[lost, 0], carried[lost, 1]]
+    return carried
+
+
+def _nearest_usable(usable: Pixels) -> Ints:
+    """The usable centre `(h, w, 2)` (y, x) next to every pixel."""
+    _, labels = cv2.distanceTransformWithLabels(1 - usable, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    ys, xs = np.nonzero(usable)
+    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
+    places[labels[ys, xs]] = np.stack([ys, xs], 1)
+    return np.asarray(places[labels], np.int32)
 
 
 # --- search and vote ------------------------------------------------------------------------------------------------
@@ -347,10 +384,11 @@ def carry(sources: Ints, coarse: Targets, fine: Targets) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One call of `improve`: passes over the targets, weight of the guide, random search over everything or nearby."""
+    """One call of `improve`: passes over the targets, weights, random search over everything or nearby."""
 
     passes: int
     pull: int
+    lean: float
     far: bool
     seed: int
 
@@ -362,14 +400,18 @@ def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tu
     ys, xs, count = targets.ys, targets.xs, len(targets.ys)
     sources, costs = sources.copy(), np.zeros(count, np.int32)
     pulls = np.rint(search.pull * targets.guided).astype(np.int32)
+    # Height speaks where the guide does not.
+    most = search.lean**2 * _SIZE * _SIZE * _CHANNELS / level.hole.shape[0] ** 2
+    leans = (most * (1.0 - targets.guided)).astype(np.float32)
     picture = level.features.reshape(level.features.shape[0], -1)
-    _in_bands(count, lambda lo, hi: compiled.measure(picture, level.guide, pulls, ys, xs, sources, costs, lo, hi))
+    given = (picture, level.guide, pulls, leans)
+    _in_bands(count, lambda lo, hi: compiled.measure(*given, ys, xs, sources, costs, lo, hi))
     reach = max(targets.usable.shape) if search.far else 16
+    scene = (*given, targets.usable, targets.order)
     for turn in range(search.passes):
         stream = (search.seed * 31 + turn * 17 + 1) * 2246822519 % 2**32
-        scene = (picture, level.guide, pulls, targets.usable, targets.order, ys, xs, sources, costs, sources.copy())
-        how = (turn % 2 == 1, reach, stream)
-        _in_bands(count, lambda lo, hi, scene=scene, how=how: compiled.search(*scene, lo, hi, *how))  # type: ignore[misc]
+        state, how = (ys, xs, sources, costs, sources.copy()), (turn % 2 == 1, reach, stream)
+        _in_bands(count, lambda lo, hi, state=state, how=how: compiled.search(*scene, *state, lo, hi, *how))  # type: ignore[misc]
     return sources, costs
 
 
@@ -403,16 +445,21 @@ def harmonise(level: Level, doubtful: Floats, largest: float) -> Pixels:
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside = level.hole[part].astype(np.float32)
     fill = level.features[:, :, :3][part].astype(np.float32)
-    sigma = 5.0 * max(1.0, _thickness(level.hole) / _GUIDE_DEPTH)
+    sigma = 5.0 * max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
     missing = cv2.GaussianBlur((level.guide[part] - fill) * inside[:, :, None], (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
-    inward = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 5)
-    most = (largest * inside * doubtful[part] * _belief(inward)[part])[:, :, None]
+    most = (largest * _openness(level) * inside * doubtful[part] * _belief(level)[part])[:, :, None]
     # Saturating softly: a hard limit would draw its own contour lines into a sky.
     step = most * np.tanh(missing / weight[:, :, None] / np.maximum(most, 1e-3))
     finished = level.features[:, :, :3].copy()
     finished[part] = np.clip(np.rint(fill + step), 0, 255).astype(np.uint8)
     return finished
+
+
+def _openness(level: Level) -> float:
+    """Share of the hole's rim on which background is seen: in a crowd the guide's colours are a guess."""
+    rim = (cv2.dilate(level.hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~level.hole
+    return float(1.0 - level.barred[rim].mean()) if rim.any() else 0.0
 
 
 def _in_bands(count: int, work: Callable[[int, int], Any]) -> None:

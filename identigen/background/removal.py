@@ -129,11 +129,13 @@ def _own_hair(pixels: Pixels, subject: Subject, others: Sequence[Subject], kept:
     if not claimed.area:
         return claimed
     view = _View.of(pixels, own, kept, side=0.5, above=0.5, below=0.3)
-    asked = _resized(claimed.within(view.window), (view.pixels.shape[1], view.pixels.shape[0]))
+    small = (view.pixels.shape[1], view.pixels.shape[0])
+    asked = _resized(claimed.within(view.window), small)
+    face = _resized(ellipse(subject.face.box, size).within(view.window), small)
     labels = np.where(view.kept, cv2.GC_BGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[view.person & ~view.kept] = cv2.GC_PR_FGD
     labels[asked] = cv2.GC_PR_FGD
-    labels[_resized(ellipse(subject.face.box, size).within(view.window), asked.shape[::-1]) & ~view.kept] = cv2.GC_FGD
+    labels[face & ~view.kept] = cv2.GC_FGD
     return intersect(view.restore(asked & _foreground(view.pixels, labels)), claimed)
 
 

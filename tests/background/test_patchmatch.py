@@ -71,6 +71,24 @@ def test_the_seed_repeats_exactly_and_another_differs():
     assert not np.array_equal(first, fill(picture, hole, seed=5))
 
 
+def layers(height: int = 160, width: int = 240) -> Pixels:
+    """A sky over a meadow, both with grain."""
+    picture = speckles(height, width).astype(np.float32) / 6
+    picture += np.where(np.arange(height) < height // 2, 160, 60)[:, None, None] * np.array([0.8, 1.0, 0.7])
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def test_in_a_crowd_the_layers_of_the_scene_are_continued():
+    picture = layers()
+    crowd, hole = rectangle((160, 240), 20, 160, 60, 180), rectangle((160, 240), 30, 160, 105, 135)
+    shown = picture.copy()
+    shown[crowd] = (250, 0, 0)
+    filled = fill(shown, hole, forbidden=crowd & ~hole).astype(int)
+    assert abs(np.median(filled[35:70, 105:135]) - np.median(picture[:80])) < 8
+    assert abs(np.median(filled[90:155, 105:135]) - np.median(picture[80:])) < 8
+    assert filled[hole][:, 0].max() < 200
+
+
 def test_nothing_is_taken_from_forbidden_pixels():
     picture = speckles(100, 160) // 2
     person = rectangle((100, 160), 10, 95, 90, 140)
