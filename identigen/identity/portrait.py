@@ -45,8 +45,19 @@ class Portrait:
         return np.asarray(shape @ self.turn * self.scale + self.centre, np.float32)
 
 
-def read_portrait(codec: Codec, conditions: Conditions, pixels: Pixels, points: Floats, embedding: Floats) -> Portrait:
-    """Measure the face `points` `(478, 3)` of a picture; `embedding` `(128,)` is the recogniser's description of it."""
+def read_portrait(
+    codec: Codec,
+    conditions: Conditions,
+    pixels: Pixels,
+    points: Floats,
+    embedding: Floats,
+    *,
+    glasses_off: bool = False,
+) -> Portrait:
+    """Measure the face `points` `(478, 3)` of a picture; `embedding` `(128,)` is the recogniser's description of it.
+
+    With `glasses_off` frames are taken for a part of the face: whoever is drawn there wears none.
+    """
     mesh = codec.mesh
     texture = mesh.unwarp(pixels, points)
     facing = mesh.facing(points) * mesh.inside * _in_frame(codec, pixels, points)
@@ -56,6 +67,8 @@ def read_portrait(codec: Codec, conditions: Conditions, pixels: Pixels, points: 
     detail = np.clip(to_detail(texture, coarse), -1, 3)
     code = codec.encode(detail, seen)
     glasses, worn = find_glasses(codec, detail, codec.decode(code), coarse, seen)
+    if glasses_off:
+        glasses = "none"
     if glasses != "none":
         hidden = hidden | worn
         seen = np.asarray(facing * ~hidden, np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ from identigen.synthesis.shaping import missed, new_shape
 from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
 
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
+SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
 BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
 SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
@@ -68,13 +69,14 @@ class Embedded:
         if embedding is None:
             embedding = default_recogniser().describe(pixels, [face])[0]
         assert face.landmarks is not None
-        portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding)
         wishes = dict(edit.attributes)
+        off = wishes.get("glasses") == "none"
+        portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding, glasses_off=off)
         blend = read_blend(wishes.pop("blend", ""))
         condition = override(conditions, portrait.raw_condition, wishes)
         strangers = [vector - embedding for vector in (*company.others, *company.given)]
         identities = imagine(portrait, embedding, condition, seeds, edit.strength, strangers, blend)
-        sitting = sit(codec, conditions, portrait, pixels, condition)
+        sitting = sit(codec, conditions, portrait, pixels, condition, SKIN_GAIN.get(wishes.get("skin", ""), 1.0))
         for seed, identity in zip(seeds, identities, strict=True):
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")
@@ -121,11 +123,15 @@ class Sitting:
         return None if points is None else points + offset
 
 
-def sit(codec: Codec, conditions: Conditions, portrait: Portrait, pixels: Pixels, condition: Floats) -> Sitting:
-    """Prepare what all candidates for a portrait under one `condition` `(c,)` share."""
+def sit(
+    codec: Codec, conditions: Conditions, portrait: Portrait, pixels: Pixels, condition: Floats, skin_gain: float = 1.0
+) -> Sitting:
+    """Prepare what all candidates for a portrait under one `condition` `(c,)` share; `skin_gain` makes skin lighter."""
     usual = codec.decode(usual_identity(conditions, condition)[: len(codec.detail_scale)])
     colour = np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15
-    return Sitting(codec, portrait, prepare(codec, portrait, pixels), pixels, usual, float(np.clip(colour, 0, 1)))
+    canvas = prepare(codec, portrait, pixels)
+    canvas = replace(canvas, coarse=canvas.coarse * np.float32(skin_gain))
+    return Sitting(codec, portrait, canvas, pixels, usual, float(np.clip(colour, 0, 1)))
 
 
 def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0) -> Floats:
@@ -199,6 +205,8 @@ OVERRIDES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     },
     "gender": {"feminine": {"femininity": 1.0}, "masculine": {"femininity": -1.0}},
     "beard": {"none": {"beard": 0.0}, "some": {"beard": 1.0}, "full": {"beard": 2.0}},
+    "skin": {"lighter": {}, "darker": {}},  # the photo's own light is drawn lighter or darker: see SKIN_GAIN
+    "glasses": {"none": {}},  # no frames are kept; there are none that could be put on
 }
 
 

@@ -15,6 +15,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "age": {"child": "child", "young": "young adult", "middle": "middle-aged", "old": "elderly"},
     "gender": {"feminine": "woman", "masculine": "man"},
     "beard": {"none": "", "some": "stubble", "full": "full beard"},
+    "skin": {"lighter": "a shade lighter", "darker": "a shade darker"},
     "hair": {name: f"{name} hair" for name in ("black", "brown", "blond", "red", "grey")} | {"none": "bald head"},
     "glasses": {"none": "", "some": "glasses"},
     "expression": {name: name for name in ("neutral", "smiling", "laughing", "serious")},
@@ -45,8 +46,14 @@ def words_for(seen: Attributes | None, asked: Mapping[str, str]) -> dict[str, st
             continue
         if wish not in WORDS[key]:
             raise PlanError(f"{key} must be one of {', '.join(WORDS[key])}, not {wish!r}.")
-        words[key] = WORDS[key][wish]
+        words[key] = WORDS[key][wish] if key != "skin" else _shade(words.get("skin"), 1 if wish == "lighter" else -1)
     return words
+
+
+def _shade(word: str | None, step: int) -> str:
+    """The next lighter or darker word for a skin; olive, the middle, where none was read."""
+    shades = [shade for _, shade in _SKINS]
+    return shades[min(max(shades.index(word or "olive") + step, 0), len(shades) - 1)]
 
 
 def describe(operation: Operation, words: Mapping[str, str], view: str = "") -> str:

@@ -34,6 +34,8 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "age": ("child", "young", "middle", "old"),
         "gender": ("feminine", "masculine"),
         "beard": ("none", "some", "full"),
+        "skin": ("lighter", "darker"),
+        "glasses": ("none",),
     }
 )
 """What may be asked of a new face; whatever is not named stays as it was."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,9 +11,19 @@ from identigen.errors import EngineError
 from identigen.identity.appearance import load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.portrait import read_portrait
-from identigen.landmarks import eye_openness, face_box, find_landmarks, gaze, head_pose, mouth_openness
+from identigen.landmarks import (
+    LEFT_EYE,
+    RIGHT_EYE,
+    eye_openness,
+    face_box,
+    find_landmarks,
+    gaze,
+    head_pose,
+    mouth_openness,
+)
 from identigen.masks import rectangle
 from identigen.recognition import default_recogniser
+from identigen.recognition.attributes import skin_tone
 from identigen.synthesis.embedded import Embedded, read_blend, with_own_hair
 from identigen.types import Candidate, Edit, Face, Operation, Photo, Pixels, Subject, Window
 
@@ -98,8 +109,6 @@ def test_more_strength_asks_for_more_distance(astronaut: Photo, subject: Subject
 
 
 def test_a_tiny_face_is_drawn_too(astronaut: Photo) -> None:
-    import cv2
-
     small = cv2.resize(astronaut.pixels, (128, 128), interpolation=cv2.INTER_AREA)
     box = (44.0, 16.0, 70.0, 49.0)
     subject = Subject(1, box, rectangle(box, (128, 128)), Face(box))
@@ -130,6 +139,35 @@ def test_what_cannot_be_done_is_said(astronaut: Photo, subject: Subject) -> None
     wish = Edit(1, Operation.FACE, attributes={"age": "immortal"})
     with pytest.raises(EngineError, match="age=immortal"):
         next(engine.propose(astronaut.pixels, subject, wish, [1]))
+
+
+def test_skin_may_be_asked_for_lighter_or_darker(astronaut: Photo, subject: Subject) -> None:
+    tones = []
+    for wish in ("darker", "lighter"):
+        edit = Edit(1, Operation.FACE, attributes={"skin": wish})
+        pixels = pasted(astronaut, next(Embedded().propose(astronaut.pixels, subject, edit, [3])))
+        points = face_in(pixels).landmarks
+        assert points is not None
+        tones.append(skin_tone(pixels, points))
+    assert tones[0] + 5 < tones[1]
+
+
+def test_glasses_are_kept_unless_none_are_asked_for(astronaut: Photo, subject: Subject) -> None:
+    assert subject.face is not None
+    points = subject.face.landmarks
+    assert points is not None
+    worn = astronaut.pixels.copy()
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        x, y = points[ring, :2].mean(0)
+        cv2.ellipse(worn, (round(float(x)), round(float(y)) + 2), (19, 14), 0, 0, 360, (12, 12, 12), -1)
+    x, y = points[RIGHT_EYE, :2].mean(0).round().astype(int)
+    dark = []
+    for wishes in ({}, {"glasses": "none"}):
+        edit = Edit(1, Operation.FACE, attributes=wishes)
+        drawn = pasted(Photo(worn), next(Embedded().propose(worn, subject, edit, [3])))
+        dark.append(drawn[y + 6 : y + 12, x - 12 : x + 12].mean())
+    assert dark[0] < 40
+    assert dark[1] > dark[0] + 15
 
 
 def test_a_wish_changes_the_person(astronaut: Photo, subject: Subject) -> None:

@@ -69,3 +69,8 @@ def test_operations_differ_in_frame_and_only_a_body_is_dressed() -> None:
 def test_the_head_keeps_its_direction(yaw: float, text: str) -> None:
     assert text in view_of(replace(SEEN, pose=Pose(yaw, 0.0, 0.0)))
     assert view_of(None) == ""
+
+
+def test_skin_is_asked_for_a_shade_away_from_what_was_read() -> None:
+    assert words_for(None, {"skin": "lighter"})["skin"] == "fair"
+    assert words_for(None, {"skin": "darker"})["skin"] == "tanned"
