@@ -26,6 +26,7 @@ from identigen.models import asset
 from identigen.photo import open_photo
 from identigen.pipeline import Pipeline, make_plan
 from identigen.recognition.attributes import read_attributes
+from identigen.recognition.groups import AGES, TONES, group_of
 from identigen.settings import Settings
 from identigen.types import Bools, Edit, Face, Floats, Operation, Outcome, Photo, Pixels, Subject, Window
 from identigen.verification import look_again
@@ -40,9 +41,6 @@ DETECTORS = ("centerface", "blazeface-short-range")
 _SPACE = {"head pose": ("yaw", "pitch"), "gaze": ("gaze_x", "gaze_y")}
 _MEANS = {"mouth": "mouth_openness", "eyes": "eye_openness"}
 _MEDIANS = {"skin tone, ITA": "skin_tone_ita", "apparent age": "apparent_age", "femininity": "femininity"}
-# Individual typology angle (Chardon et al. 1991) and apparent age in years: name and lower bound.
-TONES = (("light", 41.0), ("intermediate", 28.0), ("tan", 10.0), ("brown", -30.0), ("dark", -180.0))
-AGES = (("over 60", 60.0), ("30 to 60", 30.0), ("13 to 30", 13.0), ("child", 0.0))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -75,6 +73,7 @@ def evaluate_identity(
     held_out: bool = False,
     everybody: bool = False,
     sheet: Path | None = None,
+    groups: Path | None = None,
     pipeline: Pipeline | None = None,
 ) -> dict[str, Any]:
     """Give people in the pictures of `faces` new identities; print a table and return it.
@@ -82,7 +81,9 @@ def evaluate_identity(
     `limit` draws that many pictures with seed 0; the gallery for re-identification stays the whole folder (its other
     pictures are read as portraits: one face that fills the frame). `held_out` takes only the pictures that the shipped
     model was not taught. `everybody` means all faces of at least 24 px, not only the largest of each picture. `sheet`
-    is a folder for contact sheets, original above result. Raises `InputError` when the folder holds no such pictures.
+    is a folder for contact sheets, original above result; `groups` a file for the figures by skin tone and apparent
+    age, of the kind that the pipeline reads from `assets/models/groups.json`. Raises `InputError` when the folder holds
+    no such pictures.
     """
     files = sorted(path for path in faces.glob("*") if path.suffix.lower() in SUFFIXES) if faces.is_dir() else []
     if held_out:
@@ -112,8 +113,15 @@ def evaluate_identity(
         cases += found
     table = summary(cases, unseen, gallery)
     print(format_table(table))
-    for title, cut, read in (("skin tone", TONES, lambda c: c.tone), ("apparent age", AGES, lambda c: c.age)):
-        print(f"\n{format_groups(title, by_group(cases, cut, read))}")
+    figures = {
+        "skin tone": by_group(cases, TONES, lambda case: case.tone),
+        "apparent age": by_group(cases, AGES, lambda case: case.age),
+    }
+    for title, rows in figures.items():
+        print(f"\n{format_groups(title, rows)}")
+    if groups is not None:
+        rounded = json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 3))
+        groups.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
     if sheet is not None:
         save_sheets(sheet, [case.tile for case in cases if case.tile is not None])
     return table
@@ -214,7 +222,7 @@ def by_group(
     """The figures that shall not depend on who somebody is, for each group that is there."""
     groups: dict[str, list[Case]] = {name: [] for name, _ in cut}
     for case in cases:
-        name = next((name for name, least in cut if read(case) >= least), None)
+        name = group_of(read(case), cut)
         if name is not None:
             groups[name].append(case)
     figures = {}

@@ -13,6 +13,7 @@ from identigen.pipeline.cover import cover
 from identigen.pipeline.plan import derived_seed
 from identigen.pipeline.scene import Scene, centre
 from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes
+from identigen.recognition.groups import patience_for
 from identigen.types import Candidate, Company, Edit, Face, Mask, Operation, Outcome, Pixels, Subject, Window
 from identigen.verification import LEAST_MARGIN, MARGIN, Likeness, describe_source, look_again, measure
 
@@ -125,7 +126,8 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
     tried, best = 0, None
     company = scene.company(subject)
     allowed = engine.region(scene.pixels, subject, edit)
-    for strength, seeds in _rounds(edit):
+    patience = patience_for(scene.attributes(subject)) if subject.face and subject.face.landmarks is not None else 1.0
+    for strength, seeds in _rounds(edit, patience):
         stronger = replace(edit, strength=strength)
         for candidate in engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop):
             tried += 1
@@ -179,10 +181,11 @@ def _face_after(scene: Scene, face: Face, edit: Edit, changed: Mask) -> Face | N
     return inside[0] if inside else None
 
 
-def _rounds(edit: Edit) -> Iterator[tuple[float, list[int]]]:
+def _rounds(edit: Edit, patience: float = 1.0) -> Iterator[tuple[float, list[int]]]:
     """First candidates as asked, then further and further away from the person."""
     start = 0
-    for share, count in ROUNDS:
+    for share, usual in ROUNDS:
+        count = round(patience * usual)
         seeds = [derived_seed(edit.seed, index) for index in range(start, start + count)]
         yield edit.strength + share * (1.0 - edit.strength), seeds
         start += count

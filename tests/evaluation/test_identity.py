@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,6 @@ import pytest
 
 from identigen.errors import InputError
 from identigen.evaluation.identity import (
-    AGES,
-    TONES,
     Case,
     by_group,
     evaluate_identity,
@@ -21,6 +20,7 @@ from identigen.evaluation.identity import (
 )
 from identigen.photo import save_photo
 from identigen.pipeline import Pipeline
+from identigen.recognition.groups import AGES, TONES
 from identigen.types import Photo
 
 
@@ -76,7 +76,9 @@ def test_a_run_prints_the_table_and_leaves_a_sheet(
     pipeline: Pipeline, astronaut: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_photo(astronaut.pixels, tmp_path / "Eileen_0001.png")
-    table = evaluate_identity(tmp_path, sheet=tmp_path / "sheet", pipeline=pipeline)
+    groups = tmp_path / "groups.json"
+    table = evaluate_identity(tmp_path, sheet=tmp_path / "sheet", groups=groups, pipeline=pipeline)
+    assert json.loads(groups.read_text())["skin tone"]["light"]["new face"] == 1.0
     assert table["new face"] == 1.0
     assert table["distance, closed loop"] >= 0.6
     assert table["found again by centerface"] == 1.0
