@@ -48,7 +48,8 @@ class Case:
     """One face before and after.
 
     `source`, `after`, `first` (the first candidate, without any selection) and `again` (another seed) are descriptors
-    `(128,)`. `seen` tells for each of `DETECTORS` that saw the original whether it sees the result.
+    `(128,)`. `seen` tells for each of `DETECTORS` that saw the original whether it sees the result. `reason` says why
+    there is no new face.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Case:
     sharpness: float
     noise: float
     tile: Pixels | None
+    reason: str = ""
 
 
 def evaluate_identity(
@@ -119,6 +121,8 @@ def evaluate_identity(
     }
     for title, rows in figures.items():
         print(f"\n{format_groups(title, rows)}")
+    without = [case for case in cases if case.outcome is None]
+    print("".join(f"\nno new face: {case.name}: {case.reason}" for case in without))
     if groups is not None:
         rounded = json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 3))
         groups.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
@@ -175,6 +179,7 @@ def measure_cases(
                 sharpness=energy_ratio(_fine_energy, photo.pixels, pixels, outcome) if done else float("nan"),
                 noise=energy_ratio(_noise, photo.pixels, pixels, outcome) if done else float("nan"),
                 tile=_tile(photo.pixels, pixels, subject) if keep_tile else None,
+                reason="" if done else outcome.reason,
             )
         )
     return cases
