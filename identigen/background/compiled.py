@@ -60,22 +60,22 @@ def misguided(guide, pull, lean, y, x, v, u):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def measure(picture, guide, pulls, leans, ys, xs, sources, costs, lo, hi):  # type: ignore[no-untyped-def]
+def measure(picture, guide, pulls, lean, ys, xs, sources, costs, lo, hi):  # type: ignore[no-untyped-def]
     """Costs of the present sources of the targets `lo..hi-1`."""
     for i in range(lo, hi):
         y, x, v, u = ys[i], xs[i], sources[i, 0], sources[i, 1]
-        costs[i] = distance(picture, y, x, v, u, misguided(guide, pulls[i], leans[i], y, x, v, u), np.int32(2**31 - 1))
+        costs[i] = distance(picture, y, x, v, u, misguided(guide, pulls[i], lean, y, x, v, u), np.int32(2**31 - 1))
 
 
 @_compiled
 def search(  # type: ignore[no-untyped-def]
-    picture, guide, pulls, leans, usable, order, ys, xs, sources, costs, before, lo, hi, backwards, reach, seed
+    picture, guide, pulls, lean, usable, order, ys, xs, sources, costs, before, lo, hi, backwards, reach, seed
 ):
     """One PatchMatch pass (Barnes 2009) over the targets `lo..hi-1`: propagate, then search at random.
 
     picture `(H, W * CHANNELS) uint8`; guide `(H, W, 3) uint8`: overall colours, in the hole the expected ones;
     pulls `(n,) int32`: weight of the guide for each target;
-    leans `(n,) float32`: cost of a squared pixel up or down for each target;
+    lean: cost of a squared pixel up or down;
     usable `(H, W) uint8`: whole patch may be copied; order `(H, W) int32`: number of the target at a pixel or -1;
     ys, xs `(n,) int32`; sources `(n, 2) int32` and costs `(n,) int32` are improved in place;
     before: the sources at the start, read for neighbours of other bands; reach: first radius of the random search.
@@ -99,7 +99,7 @@ def search(  # type: ignore[no-untyped-def]
                 v, u = before[j, 0] + y - ny, before[j, 1] + x - nx
             if (v == by and u == bx) or v < 0 or u < 0 or v >= height or u >= width or not usable[v, u]:
                 continue
-            cost = distance(picture, y, x, v, u, misguided(guide, pulls[i], leans[i], y, x, v, u), best)
+            cost = distance(picture, y, x, v, u, misguided(guide, pulls[i], lean, y, x, v, u), best)
             if cost < best:
                 best, by, bx = cost, v, u
         state = np.uint32(seed) ^ (np.uint32(i) * np.uint32(2654435761))
@@ -115,7 +115,7 @@ def search(  # type: ignore[no-untyped-def]
             radius >>= 1
             if v < 0 or u < 0 or v >= height or u >= width or not usable[v, u]:
                 continue
-            cost = distance(picture, y, x, v, u, misguided(guide, pulls[i], leans[i], y, x, v, u), best)
+            cost = distance(picture, y, x, v, u, misguided(guide, pulls[i], lean, y, x, v, u), best)
             if cost < best:
                 best, by, bx = cost, v, u
         costs[i], sources[i, 0], sources[i, 1] = best, by, bx

@@ -62,7 +62,8 @@ class Effort:
     pull: int = 40
     """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
     lean: float = 30.0
-    """Scenes lie in layers: what comes from a whole picture higher or lower counts as this many grey levels off."""
+    """In a crowd, what comes from a whole picture higher or lower counts as this many grey levels off: scenes lie in
+    layers. Where background is seen on the rim, that tells more."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 20.0
@@ -189,6 +190,7 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
     levels = pyramid(pixels, hole, barred)
     if not usable_centres(levels[0]).any():
         return levels[0].guide
+    seen = openness(levels[0])
     level, targets = smooth_start(levels[-1]), find_targets(levels[-1])
     sources = random_sources(targets, seed)
     for depth in reversed(range(len(levels))):
@@ -201,12 +203,12 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         for turn in range(rounds):
             if stop is not None and stop():
                 raise Stopped("Stopped in the middle of a background.")
-            pull, lean = (0, 0.0) if finest else (effort.pull, effort.lean)
+            pull, lean = (0, 0.0) if finest else (effort.pull, effort.lean * (1.0 - seen))
             search = Search(effort.passes, pull, lean, far=coarsest, seed=seed + 7919 * turn + depth)
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
-    return harmonise(level, doubt(targets, costs), effort.colour_step)
+    return harmonise(level, doubt(targets, costs), effort.colour_step * seen)
 
 
 # --- scales ---------------------------------------------------------------------------------------------------------
@@ -400,11 +402,9 @@ def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tu
     ys, xs, count = targets.ys, targets.xs, len(targets.ys)
     sources, costs = sources.copy(), np.zeros(count, np.int32)
     pulls = np.rint(search.pull * targets.guided).astype(np.int32)
-    # Height speaks where the guide does not.
-    most = search.lean**2 * _SIZE * _SIZE * _CHANNELS / level.hole.shape[0] ** 2
-    leans = (most * (1.0 - targets.guided)).astype(np.float32)
+    lean = np.float32(search.lean**2 * _SIZE * _SIZE * _CHANNELS / level.hole.shape[0] ** 2)
     picture = level.features.reshape(level.features.shape[0], -1)
-    given = (picture, level.guide, pulls, leans)
+    given = (picture, level.guide, pulls, lean)
     _in_bands(count, lambda lo, hi: compiled.measure(*given, ys, xs, sources, costs, lo, hi))
     reach = max(targets.usable.shape) if search.far else 16
     scene = (*given, targets.usable, targets.order)
@@ -448,7 +448,7 @@ def harmonise(level: Level, doubtful: Floats, largest: float) -> Pixels:
     sigma = 5.0 * max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
     missing = cv2.GaussianBlur((level.guide[part] - fill) * inside[:, :, None], (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
-    most = (largest * _openness(level) * inside * doubtful[part] * _belief(level)[part])[:, :, None]
+    most = (largest * inside * doubtful[part] * _belief(level)[part])[:, :, None]
     # Saturating softly: a hard limit would draw its own contour lines into a sky.
     step = most * np.tanh(missing / weight[:, :, None] / np.maximum(most, 1e-3))
     finished = level.features[:, :, :3].copy()
@@ -456,8 +456,8 @@ def harmonise(level: Level, doubtful: Floats, largest: float) -> Pixels:
     return finished
 
 
-def _openness(level: Level) -> float:
-    """Share of the hole's rim on which background is seen: in a crowd the guide's colours are a guess."""
+def openness(level: Level) -> float:
+    """Share of the hole's rim on which background is seen; in a crowd the guide is a guess and height tells more."""
     rim = (cv2.dilate(level.hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~level.hole
     return float(1.0 - level.barred[rim].mean()) if rim.any() else 0.0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from identigen.masks import disc, ellipse, grow, intersect, subtract, union
+from identigen.masks import disc, ellipse, grow, intersect, rectangle, subtract, union
 from identigen.types import Bools, Face, Floats, Mask, Pixels, Subject, Window
 
 _TALL = 320
@@ -49,9 +49,10 @@ def removal_mask(pixels: Pixels, subject: Subject, others: Sequence[Subject]) ->
     if not subject.mask.area:
         return RemovalMask(Mask.empty(*size), Mask.empty(*size))
     height = subject.mask.window.height
+    lent = union([_lent_hair(pixels, subject, other) for other in others], size)
     hair = _own_hair(pixels, subject, others, kept)
-    kept = subtract(kept, hair)
-    whole = union([subject.mask, hair, _fine_parts(pixels, subject.mask, kept)], size)
+    mask, kept = subtract(union([subject.mask, hair], size), lent), union([subtract(kept, hair), lent], size)
+    whole = union([mask, _fine_parts(pixels, mask, kept)], size)
     person = subtract(grow(whole, max(2.0, _RIM * height)), kept)
     view = _View.of(pixels, subject.mask, kept, side=0.9, above=0.0, below=1.0)
     traces = view.restore(_shadow(view) | _contact_shadow(view) | _reflection(view))
@@ -137,6 +138,17 @@ def _own_hair(pixels: Pixels, subject: Subject, others: Sequence[Subject], kept:
     labels[asked] = cv2.GC_PR_FGD
     labels[face & ~view.kept] = cv2.GC_FGD
     return intersect(view.restore(asked & _foreground(view.pixels, labels)), claimed)
+
+
+def _lent_hair(pixels: Pixels, subject: Subject, other: Subject) -> Mask:
+    """What a subject's mask holds of the hair of somebody else; lower down it is rather their own arm or shoulder."""
+    size = subject.mask.photo_size
+    if other.face is None:
+        return Mask.empty(*size)
+    _, y1, _, y2 = other.face.box
+    return intersect(
+        _own_hair(pixels, other, [subject], subject.mask), rectangle((0.0, 0.0, size[1], (y1 + y2) / 2), size)
+    )
 
 
 def _head(face: Face, photo_size: tuple[int, int]) -> Mask:

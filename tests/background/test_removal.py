@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from identigen.background import removal_mask
-from identigen.masks import ellipse, intersect, subtract
-from identigen.types import Bools, Face, Mask, Pixels, Subject
+from identigen.masks import ellipse, intersect, rectangle, subtract
+from identigen.types import Face, Mask, Pixels, Subject
 
 SIZE = (300, 400)
 
@@ -33,12 +33,6 @@ def scene(mask: Mask) -> Pixels:
     picture = ground()
     picture[mask.to_array()] = (40, 60, 120)
     return picture
-
-
-def ellipse_ring(centre: tuple[int, int], axes: tuple[int, int], around: Mask) -> Bools:
-    inside = np.zeros(SIZE, np.uint8)
-    cv2.ellipse(inside, centre, axes, 0, 0, 360, 1, -1)
-    return (inside > 0) & ~around.to_array()
 
 
 def test_the_rim_is_grown_and_the_whole_person_is_inside():
@@ -123,21 +117,35 @@ def test_nobody_else_is_touched():
     assert intersect(found.shadow, other).area == 0
 
 
-def test_own_hair_that_is_taken_for_somebody_behind_goes_too():
+def in_front_of_somebody() -> tuple[Pixels, Subject, Subject, Mask]:
+    """A picture, who stands in front, who behind, and the hair of the first, which the outline of the second holds."""
     mask, face = person(), Face((163.0, 48.0, 187.0, 78.0))
-    hair = Mask.from_array(ellipse_ring((175, 58), (16, 22), mask))
+    crown = np.zeros(SIZE, np.uint8)
+    cv2.ellipse(crown, (175, 58), (16, 22), 0, 0, 360, 1, -1)
+    hair = subtract(Mask.from_array(crown), mask)
     shirt = np.zeros(SIZE, bool)
     shirt[10:110, 130:220] = True
     behind = subtract(Mask.from_array(shirt), mask)
     picture = ground()
-    picture[behind.to_array()] = (150, 30, 30)
-    picture[mask.to_array()] = (40, 60, 120)
-    picture[ellipse(face.box, SIZE).to_array()] = (210, 160, 130)
-    picture[hair.to_array()] = (30, 25, 20)
-    front = Subject(1, mask.window.box, mask, face)
-    found = removal_mask(picture, front, [subject(behind, 2)])
+    colours = ((behind, (150, 30, 30)), (mask, (40, 60, 120)), (ellipse(face.box, SIZE), (210, 160, 130)))
+    for where, colour in (*colours, (hair, (30, 25, 20))):
+        picture[where.to_array()] = colour
+    return picture, Subject(1, mask.window.box, mask, face), subject(behind, 2), hair
+
+
+def test_own_hair_that_is_taken_for_somebody_behind_goes_too():
+    picture, front, behind, hair = in_front_of_somebody()
+    found = removal_mask(picture, front, [behind])
     assert intersect(found.person, hair).area > 0.8 * hair.area
-    assert intersect(found.person, subtract(behind, hair)).area < 0.1 * behind.area
+    assert intersect(found.person, subtract(behind.mask, hair)).area < 0.1 * behind.mask.area
+
+
+def test_who_stands_in_front_keeps_their_hair():
+    picture, front, behind, hair = in_front_of_somebody()
+    found = removal_mask(picture, behind, [front])
+    above = rectangle((0.0, 0.0, 400.0, 62.0), SIZE)
+    assert intersect(intersect(found.person, hair), above).area < 0.2 * hair.area
+    assert intersect(found.person, subtract(behind.mask, hair)).area > 0.8 * subtract(behind.mask, hair).area
 
 
 def test_an_empty_mask_asks_for_nothing():
