@@ -18,6 +18,7 @@ from identigen.types import Bools, Floats, Pixels, Window
 
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
+MARK = 3.7  # medians of fine relief: what is stronger is a mark of its own
 LASHES = 1.2  # pixels by which the photo's own eyes reach over their lids: small ones would be slits without it
 RIM = 12.0  # canonical pixels over which the new skin fades into the old
 
@@ -70,13 +71,14 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
     """Measure once what every candidate for this face needs."""
     side = int(np.clip(1.15 * _face_size(portrait.points), 40, MAX_SIDE))
     coarse = _resized(portrait.coarse, side)
+    trust = _resized(codec.mesh.skin * portrait.seen * ~portrait.hidden, side)
     texture = codec.mesh.unwarp(pixels, portrait.points, side)
     rest = to_detail(texture, coarse) - _resized(portrait.expected, side)
     return Canvas(
         window=working_window(portrait.points, (pixels.shape[0], pixels.shape[1])),
         side=side,
         coarse=coarse,
-        fine=_fine_relief(rest, _resized(codec.mesh.skin * portrait.seen * ~portrait.hidden, side)),
+        fine=_fine_relief(rest, trust, _resized(codec.mesh.bare, side)),
         opacity=_opacity(codec, portrait),
         sharpness=_sharpness(portrait.detail, portrait.seen),
     )
@@ -98,11 +100,12 @@ def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detai
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04))
 
 
-def _fine_relief(rest: Floats, trust: Floats) -> Floats:
+def _fine_relief(rest: Floats, trust: Floats, bare: Floats) -> Floats:
     """The photo's fine detail that no identity explains, taken from the other side of the face.
 
     Pores, grain, freckles and small wrinkles keep their density and size; a pattern that could be recognised does not
-    stay in its place. Broad differences and single strong marks are left behind.
+    stay in its place. Broad differences and single strong marks are left behind, and so is everything off `bare` skin:
+    there it is the edge of a nostril or a lid, whose mirror image would be a ghost.
     """
     side = len(rest)
     sigma = 3.0 * side / SIDE
@@ -110,8 +113,8 @@ def _fine_relief(rest: Floats, trust: Floats) -> Floats:
     broad = cv2.GaussianBlur(rest * trust[..., None], (0, 0), sigma) / mass[..., None]
     fine = rest - broad
     known = trust > 0.5
-    limit = 3.0 * float(np.sqrt((fine[known] ** 2).mean())) if known.any() else 0.0
-    fine = np.clip(fine, -limit, limit) * (trust * trust[:, ::-1])[..., None]
+    limit = MARK * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
+    fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1])[..., None]
     return np.ascontiguousarray(fine[:, ::-1], np.float32)
 
 
