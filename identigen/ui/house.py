@@ -10,7 +10,7 @@ from identigen.pipeline import Availability
 from identigen.types import Operation, Outcome
 from identigen.ui.session import Session
 
-GUESSED_SECONDS = {Operation.FACE: 0.8, Operation.FACE_HAIR: 1.0, Operation.BODY: 2.0, Operation.REMOVE: 3.0}
+GUESSED_SECONDS = {Operation.FACE: 0.8, Operation.FACE_HAIR: 1.0, Operation.BODY: 2.0, Operation.REMOVE: 5.0}
 COVER_SECONDS = 0.3
 
 

@@ -7,6 +7,7 @@ the visitor's sessions, and gives up a photo that the visitor has left behind.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
@@ -126,6 +127,7 @@ def _anonymize_one(
     todo, finished = session.remaining(current)
     if visitor.session is current:
         visitor.view = "choose"
+    started = time.monotonic()
     steps = pipeline.run(photo, current.subjects, todo, finished, stop.is_set)
     step: Step | None = None
     try:
@@ -138,7 +140,7 @@ def _anonymize_one(
                 complete: Result = end.value
                 _keep(visitor, photo, complete, edits)
                 return complete
-            _show_step(visitor, pace, current, step, before, later)
+            _show_step(visitor, pace, current, step, before, later, started)
             if 0 < step.done < step.total and photo.width * photo.height <= SHOWN_AT_ONCE:
                 _keep(visitor, photo, step.so_far, edits)
             yield
@@ -151,12 +153,19 @@ def _anonymize_one(
     return result
 
 
-def _show_step(visitor: Visitor, pace: Pace, current: Session, step: Step, before: int, later: float) -> None:
-    """Whoever was worked at until now is finished; the order is the pipeline's own."""
+def _show_step(
+    visitor: Visitor, pace: Pace, current: Session, step: Step, before: int, later: float, started: float
+) -> None:
+    """Whoever was worked at until now is finished; the order is the pipeline's own.
+
+    What is left takes as much longer, or less long, than was expected as what is finished took.
+    """
     running = visitor.running
     if running is not None:
         waiting = tuple(number for number in running.waiting if number != running.current)
-        left = later + pace.estimate(current, waiting)
+        expected = pace.estimate(current, set(_waiting(current)) - set(waiting))
+        slowness = (time.monotonic() - started) / expected if expected else 1.0
+        left = slowness * (later + pace.estimate(current, waiting))
         visitor.running = replace(
             running, done=before + step.done, current=step.subject_id, waiting=waiting, estimate=left
         )

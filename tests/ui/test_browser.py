@@ -608,6 +608,7 @@ def test_two_languages_in_two_lights_and_axe_finds_nothing_serious(enter, size, 
         page = visit.open("?lang=de")
         assert "Personen" in page.inner_text(".people")
         assert page.evaluate("document.documentElement.lang") == "de"
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
         found = serious(page)
         page.click("[data-do=language]")
         page.wait_for_selector("text=2 people")

@@ -303,6 +303,18 @@ def test_a_run_shows_progress_and_ends_with_a_result(desk, request_, visitor):
     assert [edit.subject_id for edit in visitor.session.done] == [1, 2]
 
 
+def test_the_estimate_follows_how_fast_the_work_is_now(desk, request_, visitor, monkeypatch):
+    clock = iter([0.0, 30.0, 60.0])
+    monkeypatch.setattr("identigen.ui.work.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    expected = desk.pace.estimate(visitor.session, (1, 2))
+    run = desk.run(EVENT, request_)
+    next(run)
+    assert visitor.running.estimate == pytest.approx(expected)
+    next(run)
+    assert visitor.running.estimate == pytest.approx(30.0)  # the first person took that long
+    run.close()
+
+
 def test_stop_keeps_who_is_finished_and_goes_on_from_there(desk, request_, visitor):
     run = desk.run(EVENT, request_)
     next(run), next(run)

@@ -145,7 +145,7 @@ def test_the_button_says_how_many_will_be_changed(visitor):
     visitor.update(lambda now: session.choose(now, {1, 2}))
     text = views.dock(visitor, house())
     assert "Anonymise 2 people" in text
-    assert "1 × New face, 1 × Layered cover · about 2 s" in text
+    assert "1 × New face, 1 × Layered cover · about 2\u00a0s" in text
 
 
 def test_a_badge_says_how_it_came_out(visitor):
@@ -167,7 +167,7 @@ def test_downloads_come_with_the_result_and_go_when_it_is_stale(visitor):
 
 def test_progress_counts_and_estimates(visitor):
     visitor.running = Running(3, 1, visitor.require().photo, 2, (2, 3), estimate=2.0)
-    assert "1 of 3 done · about 2 s left" in views.dock(visitor, house())
+    assert "1 of 3 done · about 2\u00a0s left" in views.dock(visitor, house())
     cards = views.people(visitor, house())
     assert cards.count("being drawn") == 1
     assert cards.count("waits") == 1
@@ -218,7 +218,7 @@ def test_sentences_of_other_rooms_speak_the_visitors_language(visitor):
 def test_the_summary_leaves_out_who_is_finished(visitor):
     again = session.set_seed(with_result(visitor).require(), 3, 9)
     text = summary([again], house(), Words("en"))
-    assert text == "1 × New face · about 1 s"
+    assert text == "1 × New face · about 1\u00a0s"
 
 
 def test_a_kiosk_shows_the_way_for_phones(visitor):

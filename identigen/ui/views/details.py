@@ -101,7 +101,7 @@ def _story(outcome: Outcome, t: Words) -> str:
         f"<li><b>{_kept_name(name, t)}</b><span>{_value(pair.get('before'))} → {_value(pair.get('after'))}</span></li>"
         for name, pair in outcome.kept.items()
     )
-    kept = f'<h3>{t("kept")}</h3><ul class="kept">{rows}</ul>' if rows else ""
+    kept = f'<h3>{t("kept")}</h3><ul class="measures">{rows}</ul>' if rows else ""
     return f'<div class="story">{f"<p>{why}</p>" if why else ""}{kept}</div>'
 
 
