@@ -273,10 +273,11 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
 
 
 def _slivers(level: Level) -> Bools:
-    """Islands that hold no whole patch, if others do: hair left between two people must not colour a region."""
+    """Islands beside people that hold no whole patch, if others do: a rest of their hair must not colour a region."""
     _, labels = cv2.connectedComponents((~level.unknown).astype(np.uint8), connectivity=4)
     large = np.unique(labels[usable_centres(level) > 0])
-    return np.asarray(~level.unknown & ~np.isin(labels, large) & bool(len(large)))
+    beside = np.unique(labels[cv2.dilate(level.barred.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0])
+    return np.asarray(~level.unknown & np.isin(labels, beside) & ~np.isin(labels, large) & bool(len(large)))
 
 
 def continued(pixels: Pixels, unknown: Pixels) -> Pixels:
