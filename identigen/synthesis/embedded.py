@@ -24,6 +24,7 @@ from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operat
 
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
+OWN_SHADE, SHADE_REACH = 0.5, 10.0  # share of the photo's own broad shading that stays; pixels of the map
 BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
 SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
@@ -99,7 +100,7 @@ class Sitting:
         """Draw the `identity` `(d,)` over the face."""
         k = len(self.codec.detail_scale)
         detail = calmed(self.codec, self.codec.decode(identity[:k]), self.usual, self.colourful)
-        detail = with_own_hair(self.codec, detail, self.portrait)
+        detail = with_own_hair(self.codec, with_own_shade(self.codec, detail, self.portrait), self.portrait)
         shape = new_shape(self.codec, self.portrait, identity[k:], strength)
         first = draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
         seen = self._seen(first)
@@ -144,6 +145,14 @@ def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0) 
     grey, plain = out.mean(-1, keepdims=True), usual - usual.mean(-1, keepdims=True)
     tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]
     return np.asarray(grey + colourful * tint, np.float32)
+
+
+def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map whose bare skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there."""
+    skin = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
+    differs = (detail - portrait.detail).mean(-1) * skin
+    broad, mass = (cv2.GaussianBlur(picture, (0, 0), SHADE_REACH) for picture in (differs, skin))
+    return np.asarray(detail - (OWN_SHADE * broad / np.maximum(mass, 0.05) * skin)[..., None], np.float32)
 
 
 def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:

@@ -19,7 +19,8 @@ from identigen.types import Bools, Floats, Pixels, Window
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
 MARK = 3.7  # medians of fine relief: what is stronger is a mark of its own
-LASHES = 1.2  # pixels by which the photo's own eyes reach over their lids: small ones would be slits without it
+LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
+# or small ones would be slits
 RIM = 12.0  # canonical pixels over which the new skin fades into the old
 
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -243,7 +244,11 @@ def _openings(points: Floats, window: Window) -> Floats:
         corners = points[ring, :2] - [window.left, window.top]
         if ring is not LIPS_INSIDE:
             outwards = corners - corners.mean(0)
-            corners += LASHES * outwards / np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-6)
+            corners += (
+                min(LASHES * _face_size(points), MOST_LASHES)
+                * outwards
+                / np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-6)
+            )
         cv2.fillPoly(part, [np.round(corners * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
         out = np.maximum(out, part.astype(np.float32) / 255)
     return np.asarray(cv2.GaussianBlur(out, (0, 0), max(0.5, 0.006 * _face_size(points))), np.float32)
