@@ -359,7 +359,7 @@ _GERMAN = {
     "mask.size": "Größe",
     "mask.zoom": "Zoom",
     "mask.cancel": "Abbrechen",
-    "mask.done": "Diese Maske verwenden",
+    "mask.done": "Maske verwenden",
     "group.identity": "Neue Identität",
     "group.gone": "Herausnehmen",
     "group.cover": "Verdecken",
