@@ -74,8 +74,7 @@ def imagine(
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
     best = course.worth(people).reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
-    # Sums in other batches differ in the last digit; rounded, a seed is the same person alone and among others.
-    return np.asarray(np.round(people[best], 4), np.float32)
+    return np.asarray(people[best], np.float32)
 
 
 @dataclass(frozen=True, eq=False)

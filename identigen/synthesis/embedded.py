@@ -62,7 +62,7 @@ class Embedded:
         company: Company | None = None,
         stop: Stop | None = None,
     ) -> Iterator[Candidate]:
-        """Yield one candidate for each seed; all identities are sampled at once, each is drawn when asked for."""
+        """Yield one candidate for each seed, imagined and drawn when asked for."""
         face = with_landmarks(pixels, subject)
         codec, conditions = load_codec(), load_conditions()
         company = company or Company()
@@ -76,11 +76,12 @@ class Embedded:
         blend = read_blend(wishes.pop("blend", ""))
         condition = override(conditions, portrait.raw_condition, wishes)
         strangers = [vector - embedding for vector in (*company.others, *company.given)]
-        identities = imagine(portrait, embedding, condition, seeds, edit.strength, strangers, blend)
         sitting = sit(codec, conditions, portrait, pixels, condition, SKIN_GAIN.get(wishes.get("skin", ""), 1.0))
-        for seed, identity in zip(seeds, identities, strict=True):
+        for seed in seeds:
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")
+            # One by one: sums over other batches differ in the last digit, and a seed shall repeat to the last byte.
+            [identity] = imagine(portrait, embedding, condition, [seed], edit.strength, strangers, blend)
             drawing = sitting.draw(identity, edit.strength)
             yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
 
