@@ -207,6 +207,23 @@ def test_people_are_chosen_added_and_given_back(visit):
     assert "diffusion engine" in page.inner_text(".missing")
     page.select_option(".together select", "pixelate")
     wait_for_summary(page, "1 × Pixelate")
+    page.click("button[data-do=undo]")
+    wait_for_summary(page, "1 × Layered cover")
+
+
+def test_a_click_on_somebody_who_was_missed_outlines_and_then_adds_them(visit, bus_file):
+    page = visit.open()
+    visit.upload(bus_file)
+    known = page.locator(".card").count()
+    photo = page.locator("figure.photo").bounding_box()
+    press(visit, photo["x"] + photo["width"] * 760 / 810, photo["y"] + photo["height"] * 600 / 1080)
+    page.wait_for_selector(".seeking")
+    page.click(".card[data-id='1'] .crop")  # nothing waits for the search
+    page.wait_for_selector(f".card.chosen[data-id='{known + 1}']")
+    page.wait_for_selector(f"figure.photo path.chosen[data-id='{known + 1}']", state="attached")
+    page.wait_for_selector(".seeking", state="detached")
+    assert page.get_attribute(".card[data-id='1'] .crop", "aria-pressed") == "true"
+    assert "Anonymise 2 people" in page.inner_text(".dock")
 
 
 def test_masks_are_painted_grown_exported_imported_and_survive(visit, zidane, tmp_path):
@@ -265,6 +282,9 @@ def test_masks_are_painted_grown_exported_imported_and_survive(visit, zidane, tm
     redo.click()
     page.keyboard.press("Control+z")
     assert redo.is_enabled()
+    page.locator("dialog [name=zoom]").press("End")
+    assert page.locator(".paper canvas").bounding_box()["width"] > 4 * paper["width"]
+    page.locator("dialog [name=zoom]").press("Home")
     page.click("dialog [value=more]")
     press(visit, paper["x"] + 0.1 * paper["width"], paper["y"] + 0.1 * paper["height"])
     page.wait_for_selector("dialog.waiting")
@@ -317,6 +337,13 @@ def test_one_of_four_identities_is_taken_and_nobody_else_changes(visit):
     columns = np.flatnonzero(np.any(after != before, axis=(0, 2)))
     assert len(columns)
     assert columns.min() > after.shape[1] // 2  # the other man stands in the left half
+
+    page.click("[data-again='2']")  # the dice: one more identity of this person alone
+    page.wait_for_function("old => document.querySelector('input[data-do=seed]').value !== old", arg="4")
+    page.wait_for_selector(".stop", state="detached")
+    again = open_photo(visit.download("identigen.png")).pixels
+    assert (again != after).any()
+    assert (again[:, : columns.min()] == after[:, : columns.min()]).all()
 
     page.fill("input[data-do=seed]", "77")
     page.keyboard.press("Tab")
