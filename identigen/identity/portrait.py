@@ -66,15 +66,18 @@ def read_portrait(
     coarse = coarse_light(texture, seen)
     detail = np.clip(to_detail(texture, coarse), -1, 3)
     code = codec.encode(detail, seen)
-    glasses, worn = find_glasses(codec, detail, codec.decode(code), coarse, seen)
-    if glasses_off:
-        glasses = "none"
-    if glasses != "none":
-        hidden = hidden | worn
-        seen = np.asarray(facing * ~hidden, np.float32)
-        coarse = coarse_light(texture, seen)
-        detail = np.clip(to_detail(texture, coarse), -1, 3)
-        code = codec.encode(detail, seen)
+    glasses: Glasses = "none"
+    if not glasses_off:
+        bare = seen
+        for _ in range(2):  # the first reading of the face explains a part of the frames away
+            glasses, worn = find_glasses(codec, detail, codec.decode(code), coarse, bare)
+            if glasses == "none":
+                break
+            hidden = hidden | worn
+            seen = np.asarray(facing * ~hidden, np.float32)
+            coarse = coarse_light(texture, seen)
+            detail = np.clip(to_detail(texture, coarse), -1, 3)
+            code = codec.encode(detail, seen)
     aligned, turn, scale, centre = mesh.align(points[:POINTS], codec.shape_mean)
     pose = head_pose(points)
     raw = conditions.raw(light_cells(coarse), aligned, (pose.yaw, pose.pitch), relief(mesh, detail, seen), embedding)
