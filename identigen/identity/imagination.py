@@ -19,7 +19,7 @@ from identigen.identity.portrait import Portrait
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.types import Floats
 
-TEMPERATURE = 0.9  # of the noise: a little less than the data's own spread keeps oddities out
+TEMPERATURE = 0.82  # of the noise: less than the data's own spread keeps oddities out
 DISTANCE = (0.55, 0.95)  # foretold distance from the source at strength 0 and 1
 PUSH = (0.25, 0.55)  # how fast the flow is steered there
 STIFFNESS = 1e-3

@@ -23,6 +23,9 @@ from identigen.synthesis.shaping import missed, new_shape
 from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
 
 BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
+SHADE_TINT = np.array(
+    [-0.12, 0.01, 0.11], np.float32
+)  # of red, green and blue to the mean, in the shade of 150 taught faces
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
 OWN_SHADE, SHADE_REACH = 0.5, 10.0  # share of the photo's own broad shading that stays; pixels of the map
 BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
@@ -140,10 +143,12 @@ def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0) 
     """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain. Colour follows the
-    photo but for the lips: a tint from another lamp would show, and a grey photo (`colourful` 0) gets none.
+    photo but for the lips: a tint from another lamp would show, and a grey photo (`colourful` 0) gets none. What is
+    darker than usual is warmer, too, as skin in the shade is: in the tint of a highlight it would be a grey spot.
     """
     out = usual + (detail - usual) * (1 - (1 - BARE_SKIN) * codec.mesh.bare)[..., None]
-    grey, plain = out.mean(-1, keepdims=True), usual - usual.mean(-1, keepdims=True)
+    grey, usual_grey = out.mean(-1, keepdims=True), usual.mean(-1, keepdims=True)
+    plain = usual - usual_grey + (grey - usual_grey) * SHADE_TINT
     tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]
     return np.asarray(grey + colourful * tint, np.float32)
 
