@@ -195,7 +195,9 @@ def test_people_are_chosen_added_and_given_back(visit):
     )
     page.wait_for_selector("figure.photo path[data-id='3'].chosen")
     wait_for_choices(page, "false", "false", "true")
-    photo = page.locator("figure.photo").bounding_box()  # the new person's card may have come into sight
+    page.wait_for_selector(".seeking", state="detached")
+    page.wait_for_timeout(600)  # the new person's card comes into sight
+    photo = page.locator("figure.photo").bounding_box()
     press(visit, photo["x"] + photo["width"] * 0.61, photo["y"] + photo["height"] * 0.139)  # blurred stands, nobody
     page.wait_for_selector(".notice")
     assert "Nobody could be recognised" in page.inner_text(".notice")

@@ -236,3 +236,12 @@ def test_the_qr_code_says_the_address():
     picture[points[:, 1] + 4, points[:, 0] + 4] = 0
     large = cv2.resize(picture, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST)
     assert cv2.QRCodeDetector().detectAndDecode(large)[0] == "http://192.168.7.5:7860/"
+
+
+@pytest.mark.parametrize(("open_now", "first"), [("astronaut", "bus"), ("my own", "astronaut")])
+def test_examples_that_are_not_open_come_first(open_now, first):
+    visitor = Visitor()
+    visitor.open(session.begin(Photo(np.zeros((*SIZE, 3), np.uint8), open_now), ()))
+    examples = Parts(views.stage(visitor)).all("button", data_do="example")
+    assert examples[0]["data-value"] == first
+    assert len(examples) == 3

@@ -158,7 +158,7 @@ def _sources(visitor: Visitor, t: Words) -> str:
     <button class="solid" type="button" data-local="upload">{icon("photo")}{t("upload")}</button>
     <button class="soft" type="button" data-local="camera" data-title="{t("camera.title")}"
       data-shoot="{t("camera.shoot")}" data-close="{t("close")}" data-none="{t("camera.none")}">{icon("camera")}{t("camera")}</button>
-    {_beside(visitor, t)}{_album(visitor, t) if len(visitor.album) > 1 else _examples(t)}
+    {_beside(visitor, t)}{_album(visitor, t) if len(visitor.album) > 1 else _examples(visitor, t)}
   </div>"""
 
 
@@ -173,11 +173,13 @@ def _beside(visitor: Visitor, t: Words) -> str:
     )
 
 
-def _examples(t: Words) -> str:
+def _examples(visitor: Visitor, t: Words) -> str:
+    """Those that are not open come first: a phone shows one of them without scrolling."""
+    here = visitor.session.photo.source_name if visitor.session else ""
     examples = "".join(
         f"""<button class="example" type="button" data-do="example" data-value="{name}">
       <img src="media/example/{name}.jpg" alt=""><span>{t(f"example.{name}")}</span></button>"""
-        for name in EXAMPLES
+        for name in sorted(EXAMPLES, key=lambda name: name == here)
     )
     return f"""<span class="paste">{t("paste")}</span>
     <div class="examples" role="group" aria-label="{t("examples")}"><span aria-hidden="true">{t("examples")}</span>{examples}</div>"""
