@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from identigen.identity.appearance import Codec, load_codec
+from identigen.identity.conditions import load_conditions
+from identigen.identity.portrait import Portrait, read_portrait
+from identigen.landmarks import eye_openness, find_landmarks, head_pose, mouth_openness
+from identigen.synthesis.shaping import NOTHING, Missed, missed, new_shape
+from identigen.types import Floats, Photo
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return load_codec()
+
+
+@pytest.fixture(scope="module")
+def portrait(codec: Codec, astronaut: Photo) -> Portrait:
+    points = find_landmarks(astronaut.pixels, (175.0, 65.0, 280.0, 195.0))
+    assert points is not None
+    return read_portrait(codec, load_conditions(), astronaut.pixels, points, np.zeros(128, np.float32))
+
+
+def drawn(codec: Codec, portrait: Portrait, wanting: Missed = NOTHING) -> Floats:
+    """Points of somebody with the portrait's own build, as they would stand in the photo."""
+    return portrait.to_photo(new_shape(codec, portrait, portrait.shape_code, 0.5, wanting))
+
+
+def test_nothing_is_wanting_where_both_are_the_same(portrait: Portrait) -> None:
+    assert missed(portrait.points, portrait.points) == NOTHING
+
+
+def test_a_head_that_seems_tilted_is_turned_back_in_part(codec: Codec, portrait: Portrait) -> None:
+    straight = head_pose(drawn(codec, portrait))
+    for wanting in (Missed(yaw=4.0), Missed(pitch=4.0)):
+        turned = head_pose(drawn(codec, portrait, wanting))
+        assert turned.yaw - straight.yaw == pytest.approx(wanting.yaw, abs=2.5)
+        assert turned.pitch - straight.pitch == pytest.approx(wanting.pitch, abs=2.5)
+        moved = (turned.yaw - straight.yaw) + (turned.pitch - straight.pitch)
+        assert moved > 1.0
+
+
+def test_what_is_wanting_is_a_share_of_the_difference_and_never_much(portrait: Portrait) -> None:
+    seen = np.array(portrait.points)
+    seen[:, 2] += 2.0 * (seen[:, 0] - seen[:, 0].mean())  # far off: the mesh was mistaken
+    wanting = missed(portrait.points, seen)
+    assert -5.0 <= wanting.yaw < -1.0
+
+
+def test_mouth_and_eyes_open_by_what_is_wanting(codec: Codec, portrait: Portrait) -> None:
+    as_is, wider = drawn(codec, portrait), drawn(codec, portrait, Missed(eyes=0.02, mouth=0.05))
+    assert mouth_openness(wider) - mouth_openness(as_is) == pytest.approx(0.05, abs=0.02)
+    assert eye_openness(wider) - eye_openness(as_is) == pytest.approx(0.02, abs=0.01)
+
+
+def test_lips_close_and_lids_never_do(codec: Codec, portrait: Portrait) -> None:
+    closed = drawn(codec, portrait, Missed(eyes=-1.0, mouth=-1.0))
+    assert mouth_openness(closed) < 0.01
+    assert eye_openness(closed) > 0.5 * eye_openness(drawn(codec, portrait))
