@@ -400,12 +400,12 @@ def test_200_percent_shows_the_pixels_of_the_photo_itself(visit, astronaut, tmp_
     shown = page.evaluate_handle("document.querySelector('before-after').shadowRoot")
     page.wait_for_function(
         """root => [...root.querySelectorAll('.tiles')].every(
-             layer => [...layer.querySelectorAll('img[src]')].some(tile => tile.naturalWidth))""",
+             layer => [...layer.querySelectorAll('img[src]')].some(tile => tile.complete && tile.naturalWidth))""",
         arg=shown,
     )
     tiles = page.evaluate(
         """root => [...root.querySelectorAll('.tiles')].map(layer => {
-             const tile = [...layer.querySelectorAll('img[src]')].find(one => one.naturalWidth);
+             const tile = [...layer.querySelectorAll('img[src]')].find(one => one.complete && one.naturalWidth);
              const canvas = new OffscreenCanvas(tile.naturalWidth, tile.naturalHeight);
              canvas.getContext('2d').drawImage(tile, 0, 0);
              const place = [parseInt(tile.style.left) / 2, parseInt(tile.style.top) / 2];
