@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from identigen import cli, masks
+from identigen.evaluation.removal import ring_sharpness
 from identigen.landmarks import find_landmarks, head_pose
 from identigen.models import package_file
 from identigen.photo import metadata_of, open_photo, save_photo
 from identigen.recognition import default_recogniser
-from identigen.types import Box, Face, Photo
+from identigen.types import Box, Face, Mask, Photo
 
 FIELDS = {"schema", "engine", "seconds", "subjects", "checks", "models", "warnings"}
 
@@ -56,7 +57,9 @@ def judge(photo: Path, out: Path, report: Path) -> dict[str, object]:
     data = json.loads(report.read_text())
     changed = masks.union([masks.from_rle(s["changed"]) for s in data["subjects"]], (before.height, before.width))
     differs = (before.pixels != after.pixels).any(axis=2)
+    sharpness = ring_sharpness(after.pixels, changed, Mask.empty(after.height, after.width))
     return {
+        "sharpness": round(sharpness, 2),  # of all that changed over the ring around it: what a removal is judged by
         "valid": data.keys() == FIELDS and data["checks"]["metadata_removed"] is True,
         "outside": int((differs & ~changed.to_array()).sum()),
         "metadata": metadata_of(out.read_bytes()),
