@@ -14,8 +14,8 @@ from identigen.masks import disc
 from identigen.types import Bools, Floats
 
 Glasses = Literal["none", "clear", "dark"]
-# Limits read off 298 labelled training faces: of 22 clear pairs 20 are found, of 11 dark ones all (two as clear ones);
-# 5 of 265 faces without any are taken for wearers.
+# Limits read off 298 labelled training faces: of 22 clear pairs 17 are found, of 11 dark ones 8 (one as a clear one);
+# 2 of 265 faces without any are taken for wearers.
 FRAME_LIMIT = 2.4
 DARK_LIMIT = 0.36
 ONE_SIDED = 1.5  # what cannot be compared with the other side has to be that much stronger
