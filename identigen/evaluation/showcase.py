@@ -16,7 +16,7 @@ from identigen.identity.conditions import load_conditions
 from identigen.identity.imagination import TEMPERATURE
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.photo import encode, write_atomically
-from identigen.synthesis.embedded import calmed
+from identigen.synthesis.retouching import calmed
 from identigen.types import Floats, Pixels, Window
 
 TILE = 240

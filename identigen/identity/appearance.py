@@ -213,6 +213,11 @@ class Codec:
         return rows, columns
 
     @cached_property
+    def parity(self) -> Floats:
+        """+1 (even) or -1 (odd) for each coefficient `(k + m,)`, detail first."""
+        return np.concatenate([self.detail_parity, self.shape_parity])
+
+    @cached_property
     def _even(self) -> npt.NDArray[np.bool_]:
         return self.detail_parity > 0
 
@@ -220,6 +225,15 @@ class Codec:
     def _bases(self) -> tuple[Floats, Floats]:
         """Even and odd components apart: indexing them anew would copy 30 MB at every call."""
         return self.detail_basis[self._even], self.detail_basis[~self._even]
+
+    @cached_property
+    def spread(self) -> Floats:
+        """How much taught faces differ at each place of the detail map, `(SIDE, SIDE, 1)`: standard deviation."""
+        rows, columns = self.half
+        variance = ((self.detail_scale[:, None] * self.detail_basis) ** 2).sum(0).reshape(-1, 3).mean(1)
+        out = np.zeros((SIDE, SIDE), np.float32)
+        out[rows, columns] = out[rows, SIDE - 1 - columns] = np.sqrt(variance)
+        return out[..., None]
 
     def fold(self, detail: Floats) -> tuple[Floats, Floats]:
         """Even and odd part `(..., half * 3)` of maps `(..., SIDE, SIDE, 3)`, each seen on the left half."""

@@ -13,20 +13,23 @@ from functools import cached_property
 
 import numpy as np
 
+from identigen.identity.appearance import load_codec
 from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
 from identigen.identity.foretelling import Foretelling, load_foretelling
 from identigen.identity.portrait import Portrait
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.types import Floats
 
-TEMPERATURE = 0.82  # of the noise: less than the data's own spread keeps oddities out
+TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
 DISTANCE = (0.55, 0.95)  # foretold distance from the source at strength 0 and 1
-PUSH = (0.25, 0.55)  # how fast the flow is steered there
+PUSH = 0.4  # how fast the flow is steered there at strength 1; it falls with the square, as bent faces look it
 STIFFNESS = 1e-3
 LOOSE = 0.8
-CHANCES = 10
+CHANCES = 32  # imagining is cheap, and who is far by chance looks better than who was pushed
 INDIVIDUALITY = 0.6
 OVERSTATED = 1.3
+LOPSIDED = 0.6
+ODDEST = 15.5  # from the usual face, in latent units: three in four taught faces are nearer
 KEEPING = 0.1
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
@@ -73,6 +76,7 @@ def imagine(
         wobble = between(wobble, noise([[*chance, 1] for chance in others], len(condition)), blend.share)
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
+    people = within_reason(people, usual_identity(course.conditions, condition), load_codec().parity)
     best = course.worth(people).reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
 
@@ -93,8 +97,8 @@ class Course:
     def steer(self, heading: Floats) -> Floats:
         """How far `(n, d)` people on their way shall be moved: away from the person and from the nearest stranger.
 
-        Never along apparent age, gender presentation and beard; and everybody along what sets them apart from the usual
-        face, or all would be led to one place.
+        Never along apparent age, gender presentation and beard, nor along kinship while it is told; and everybody along
+        what sets them apart from the usual face, or all would be led to one place.
         """
         move = self.moved(heading)
         step = self._led(self._across(move) - self._usual, self.wanted - self._length(self._across(move)))
@@ -132,8 +136,10 @@ class Course:
         return np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), likeness)
 
     @cached_property
-    def _apparent(self) -> Floats:
-        return np.asarray(np.linalg.qr(self.conditions.axes[:3].T)[0])
+    def _kept(self) -> Floats:
+        """Projection `(128, 128)` of a move onto what stays: age, gender presentation, beard; kin while it is told."""
+        axes = np.linalg.qr(self.conditions.axes.T)[0]
+        return np.asarray(axes * ([1.0] * 3 + [kinship(self.strength)] * len(KIN)) @ axes.T)
 
     @cached_property
     def _usual(self) -> Floats:
@@ -141,14 +147,13 @@ class Course:
         return INDIVIDUALITY * self._across(self.moved(usual[None]))
 
     def _across(self, move: Floats) -> Floats:
-        return np.asarray(move - move @ self._apparent @ self._apparent.T)
+        return np.asarray(move - move @ self._kept)
 
     def _led(self, aim: Floats, missing: Floats) -> Floats:
         aim = aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)
         step = aim @ self._lift
         gain = np.maximum(((step @ self.foretelling.likeness.T) * aim).sum(1, keepdims=True), 0.1)
-        push = PUSH[0] + (PUSH[1] - PUSH[0]) * self.strength
-        return np.asarray(push * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32)
+        return np.asarray(PUSH * self.strength**2 * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32)
 
     def _length(self, move: Floats) -> Floats:
         """Expected length of a foretold move, given what is not foretold."""
@@ -160,14 +165,29 @@ def usual_identity(conditions: Conditions, condition: Floats) -> Floats:
     return np.asarray(np.append(condition, 1).astype(np.float32) @ conditions.middle)
 
 
+def kinship(strength: float) -> float:
+    """How far kinship is kept: in full up to the usual strength of a half, half of it at 1."""
+    return min(1.0, 1.5 - strength)
+
+
+def within_reason(people: Floats, usual: Floats, parity: Floats) -> Floats:
+    """People `(n, d)` no odder than most real ones: far from the `usual` face `(d,)`, or lopsided, they are grimaces.
+
+    `parity` `(d,)` is -1 for what makes both sides of a face differ.
+    """
+    away = (people - usual) * np.where(parity < 0, LOPSIDED, 1).astype(np.float32)
+    length = np.linalg.norm(away, axis=1, keepdims=True)
+    return np.asarray(usual + away * np.minimum(1, ODDEST / np.maximum(length, 1e-6)), np.float32)
+
+
 def told_vaguely(condition: Floats, strength: float) -> Floats:
     """The condition as it is told to the prior, before each seed hears it a little differently.
 
-    Kinship is told at low strengths only. What is told vaguely is followed vaguely, so that apparent age, gender
-    presentation and beard are overstated: without that, children grow up and the old grow young.
+    What is told vaguely is followed vaguely, so that apparent age, gender presentation and beard are overstated:
+    without that, children grow up and the old grow young.
     """
     told = np.array(condition)
-    told[KIN] *= max(0.0, 1 - 2 * strength)
+    told[KIN] *= kinship(strength)
     told[APPARENT] *= OVERSTATED
     return told
 

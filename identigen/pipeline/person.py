@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
 
 
-ROUNDS = ((0.0, 4), (0.5, 4), (1.0, 8))
+ROUNDS = ((0.0, 4), (0.4, 4), (0.7, 4), (1.0, 4))
 """How far on the way from the asked strength to the full one, and how many candidates are drawn there."""
 GOOD_AGREEMENT = 0.8
 """A safe candidate that keeps this much of what should be kept is taken without looking at the others."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from identigen.errors import EngineError, Stopped
@@ -19,16 +18,11 @@ from identigen.landmarks import face_box, find_landmarks
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.synthesis.rendering import Canvas, Drawing, draw, prepare
+from identigen.synthesis.retouching import retouched, shade_tint
 from identigen.synthesis.shaping import missed, new_shape
 from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
 
-BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
-SHADE_TINT = np.array(
-    [-0.12, 0.01, 0.11], np.float32
-)  # of red, green and blue to the mean, in the shade of 150 taught faces
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
-OWN_SHADE, SHADE_REACH = 0.5, 10.0  # share of the photo's own broad shading that stays; pixels of the map
-BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
 SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
@@ -91,7 +85,10 @@ class Embedded:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sitting:
-    """One face while it is drawn: what all candidates share; `usual` is the mean detail map for its condition."""
+    """One face while it is drawn: what all candidates share.
+
+    `usual` is the mean detail map for its condition; for `colourful` and `shade` see `retouched`.
+    """
 
     codec: Codec
     portrait: Portrait
@@ -99,12 +96,13 @@ class Sitting:
     pixels: Pixels
     usual: Floats
     colourful: float
+    shade: Floats
 
     def draw(self, identity: Floats, strength: float) -> Drawing:
         """Draw the `identity` `(d,)` over the face."""
         k = len(self.codec.detail_scale)
-        detail = calmed(self.codec, self.codec.decode(identity[:k]), self.usual, self.colourful)
-        detail = with_own_hair(self.codec, with_own_shade(self.codec, detail, self.portrait), self.portrait)
+        detail = self.codec.decode(identity[:k])
+        detail = retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
         shape = new_shape(self.codec, self.portrait, identity[k:], strength)
         first = draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
         seen = self._seen(first)
@@ -136,47 +134,7 @@ def sit(
     colour = np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15
     canvas = prepare(codec, portrait, pixels)
     canvas = replace(canvas, coarse=canvas.coarse * np.float32(skin_gain))
-    return Sitting(codec, portrait, canvas, pixels, usual, float(np.clip(colour, 0, 1)))
-
-
-def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0) -> Floats:
-    """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
-
-    Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain. Colour follows the
-    photo but for the lips: a tint from another lamp would show, and a grey photo (`colourful` 0) gets none. What is
-    darker than usual is warmer, too, as skin in the shade is: in the tint of a highlight it would be a grey spot.
-    """
-    out = usual + (detail - usual) * (1 - (1 - BARE_SKIN) * codec.mesh.bare)[..., None]
-    grey, usual_grey = out.mean(-1, keepdims=True), usual.mean(-1, keepdims=True)
-    plain = usual - usual_grey + (grey - usual_grey) * SHADE_TINT
-    tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]
-    return np.asarray(grey + colourful * tint, np.float32)
-
-
-def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map whose bare skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there."""
-    skin = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
-    differs = (detail - portrait.detail).mean(-1) * skin
-    broad, mass = (cv2.GaussianBlur(picture, (0, 0), SHADE_REACH) for picture in (differs, skin))
-    return np.asarray(detail - (OWN_SHADE * broad / np.maximum(mass, 0.05) * skin)[..., None], np.float32)
-
-
-def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map with brows as dark and a beard as dense as the photo's: the hair stays, and they belong to it.
-
-    A beard is compared place by place (no moustache where there was none), brows as a whole: their form is new.
-    """
-    mesh = codec.mesh
-    for zone, reach, (least, most) in ((mesh.brows, 60.0, BROW_GAIN), (mesh.beard_zone, 6.0, BEARD_GAIN)):
-        trust = zone * portrait.seen
-        old, new = (
-            cv2.GaussianBlur(np.minimum(picture.mean(-1), 0), (0, 0), 2.0) for picture in (portrait.detail, detail)
-        )
-        around = cv2.GaussianBlur(np.stack([old * trust, new * trust, trust], -1), (0, 0), reach)
-        known = around[..., 2] > 0.02 * around[..., 2].max()
-        gain = np.clip(around[..., 0] / np.minimum(around[..., 1], -1e-3 * around[..., 2] - 1e-9), least, most)
-        detail = detail + (np.where(known, gain - 1, 0) * zone * new)[..., None]
-    return np.asarray(detail, np.float32)
+    return Sitting(codec, portrait, canvas, pixels, usual, float(np.clip(colour, 0, 1)), shade_tint(codec, portrait))
 
 
 def read_blend(text: str) -> Blend | None:

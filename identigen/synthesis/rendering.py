@@ -19,6 +19,7 @@ from identigen.types import Bools, Floats, Pixels, Window
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
 MARK = 3.7  # medians of fine relief: what is stronger is a mark of its own
+ROUGHEST, ROUGH_REACH = 2.5, 3.0  # medians of its energy, from which on relief is left behind; pixels of the map
 LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
 # or small ones would be slits
 RIM = 12.0  # canonical pixels over which the new skin fades into the old
@@ -96,17 +97,24 @@ def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detai
     skin = from_detail(_resized(focused, canvas.side) + canvas.fine, canvas.coarse)
     shown = _look_up(skin, place)
     opacity = np.clip(_look_up(canvas.opacity, place), 0, 1) * on_face * (1 - _openings(new, window))
-    shown = _as_sharp(np.clip(shown, 0, 255), bent, opacity > 0.9)
+    shown = _as_sharp(_exposed(shown), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04))
+
+
+def _exposed(skin: Floats) -> Floats:
+    """Skin brought into 0..255 with its hue: cut channel by channel, a highlight would turn grey or green."""
+    brightest = np.maximum(skin.max(-1, keepdims=True), 1.0)
+    return np.asarray(np.maximum(skin * np.minimum(1, 255.0 / brightest), 0), np.float32)
 
 
 def _fine_relief(rest: Floats, trust: Floats, bare: Floats) -> Floats:
     """The photo's fine detail that no identity explains, taken from the other side of the face.
 
     Pores, grain, freckles and small wrinkles keep their density and size; a pattern that could be recognised does not
-    stay in its place. Broad differences and single strong marks are left behind, and so is everything off `bare` skin:
-    there it is the edge of a nostril or a lid, whose mirror image would be a ghost.
+    stay in its place. Broad differences and single strong marks are left behind, so are places much rougher than the
+    rest (a strand of hair, the edge of a hard shadow), and so is everything off `bare` skin: there it is the edge of a
+    nostril or a lid, whose mirror image would be a ghost.
     """
     side = len(rest)
     sigma = 3.0 * side / SIDE
@@ -115,8 +123,15 @@ def _fine_relief(rest: Floats, trust: Floats, bare: Floats) -> Floats:
     fine = rest - broad
     known = trust > 0.5
     limit = MARK * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
-    fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1])[..., None]
+    fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * _evenness(fine, trust, known))[..., None]
     return np.ascontiguousarray(fine[:, ::-1], np.float32)
+
+
+def _evenness(fine: Floats, trust: Floats, known: Bools) -> Floats:
+    """How much of the relief `(side, side)` may be taken from each place: all of it where it is like that elsewhere."""
+    energy = cv2.GaussianBlur((fine**2).mean(-1) * trust, (0, 0), ROUGH_REACH * len(fine) / SIDE)
+    usual = float(np.median(energy[known])) if known.any() else 0.0
+    return np.asarray(np.minimum(1, ROUGHEST * usual / np.maximum(energy, 1e-12)), np.float32)
 
 
 def _sharpness(detail: Floats, seen: Floats) -> float:

@@ -19,6 +19,7 @@ from identigen.types import Floats
 YAW = NAMES.index("yaw")
 RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
+MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
 NARROWEST = 0.6  # lids never come nearer than this share of their gap
 
 # Upper and lower partners of both eyes and of the inner lips, corners left out.
@@ -49,7 +50,7 @@ def missed(wanted: Floats, seen: Floats) -> Missed:
         yaw=float(np.clip(SHARE * (old.yaw - new.yaw), -MOST_DEGREES, MOST_DEGREES)),
         pitch=float(np.clip(SHARE * (old.pitch - new.pitch), -MOST_DEGREES, MOST_DEGREES)),
         eyes=SHARE * (eye_openness(wanted) - eye_openness(seen)),
-        mouth=SHARE * (mouth_openness(wanted) - mouth_openness(seen)),
+        mouth=MOUTH_SHARE * (mouth_openness(wanted) - mouth_openness(seen)),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from identigen.identity.appearance import load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.foretelling import load_foretelling
-from identigen.identity.imagination import Blend, Course, between, imagine, told_vaguely
+from identigen.identity.imagination import Blend, Course, between, imagine, told_vaguely, within_reason
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.landmarks import face_box, find_landmarks
 from identigen.recognition import default_recogniser
@@ -79,7 +79,18 @@ def test_noise_in_between_is_as_likely_as_its_ends() -> None:
     assert np.allclose(between(a, a, 0.3), a, atol=1e-5)
 
 
-def test_kinship_is_told_at_low_strength_only(sitter: tuple[Portrait, Floats]) -> None:
+def test_kinship_is_told_in_full_up_to_the_usual_strength(sitter: tuple[Portrait, Floats]) -> None:
     condition = np.ones_like(sitter[0].condition)
-    assert told_vaguely(condition, 0.0)[-1] == 1.0
-    assert told_vaguely(condition, 0.5)[-1] == 0.0
+    assert told_vaguely(condition, 0.0)[-1] == told_vaguely(condition, 0.5)[-1] == 1.0
+    assert 0 < told_vaguely(condition, 1.0)[-1] < 1.0
+
+
+def test_nobody_is_odder_or_more_lopsided_than_real_faces_are() -> None:
+    parity = np.array([1, 1, -1, -1], np.float32)
+    usual = np.array([1, 0, 0, 0], np.float32)
+    people = usual + np.array([[3, 0, 0, 0], [300, 400, 0, 0], [0, 0, 3, 0]], np.float32)
+    plain, odd, lopsided = within_reason(people, usual, parity)
+    assert np.allclose(plain, people[0])
+    assert np.linalg.norm(odd - usual) < 20
+    assert np.allclose((odd - usual) / np.linalg.norm(odd - usual), [0.6, 0.8, 0, 0], atol=1e-5)
+    assert 0 < lopsided[2] < 3

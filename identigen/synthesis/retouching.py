@@ -1,0 +1,128 @@
+"""Retouch a new face's detail map, so that it belongs to the photo: its light, its colours, its hair.
+
+Who somebody is lies in brows, eyes, nose, mouth and build. How softly the light models a cheek, how red skin gets in
+the shade, how dark the hair is: that is the photo's, and whoever appears in it takes it over.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from identigen.identity.appearance import Codec
+from identigen.identity.portrait import Portrait
+from identigen.types import Floats
+
+BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
+EXTREME = 2.5  # standard deviations among taught faces
+# Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
+# at which a photo's own skin says as much about it.
+SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
+OWN_SHADE, SHADE_REACH = 0.5, 10.0  # share of the photo's own broad shading that stays; pixels of the map
+HARDNESS, SMOOTH = (0.4, 1.4), 1e-5  # least and most gain; energy of a detail map that nobody sees
+MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
+BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
+
+
+def retouched(
+    codec: Codec, portrait: Portrait, detail: Floats, usual: Floats, colourful: float, shade: Floats
+) -> Floats:
+    """The map `(SIDE, SIDE, 3)` of a new identity as it would look in the portrait's photo.
+
+    `usual` is the mean map for what the photo asks for, `colourful` 0 in a grey photo and 1 in most, `shade` `(3,)` the
+    photo's `shade_tint`.
+    """
+    detail = calmed(codec, detail, usual, colourful, shade)
+    detail = with_own_hardness(codec, detail, portrait)
+    detail = with_own_shade(codec, detail, portrait, shade)
+    return with_own_hair(codec, detail, portrait)
+
+
+def shade_tint(codec: Codec, portrait: Portrait) -> Floats:
+    """How the tint `(3,)` of this photo's skin changes with its lightness; where it says little, as skin usually does.
+
+    Skin in the shade is warmer. In an overexposed photo, whose highlights have lost their red, it is much warmer.
+    """
+    skin = codec.mesh.skin * portrait.seen * ~portrait.hidden > 0.5
+    if not skin.any():
+        return SHADE_TINT
+    grey = portrait.detail[skin].mean(-1, keepdims=True)
+    lighter, tint = grey - grey.mean(), portrait.detail[skin] - grey
+    told = (lighter * (tint - tint.mean(0))).mean(0) + TELLING**2 * SHADE_TINT
+    return np.asarray(told / ((lighter**2).mean() + TELLING**2), np.float32)
+
+
+def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0, shade: Floats = SHADE_TINT) -> Floats:
+    """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
+
+    Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
+    any taught face has at its place. Colour follows the photo but for the lips: a tint from another lamp would show,
+    and a grey photo (`colourful` 0) gets none. What is darker than usual gets the tint of the `shade` `(3,)`, too: in
+    that of a highlight it would be a grey spot.
+    """
+    limit = EXTREME * codec.spread + 1e-6
+    away = limit * np.tanh((detail - usual) / limit)
+    out = usual + away * (1 - (1 - BARE_SKIN) * codec.mesh.bare)[..., None]
+    grey, usual_grey = out.mean(-1, keepdims=True), usual.mean(-1, keepdims=True)
+    plain = usual - usual_grey + np.minimum(grey - usual_grey, 0) * shade
+    tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]
+    return np.asarray(grey + colourful * tint, np.float32)
+
+
+def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map whose skin is modelled about as strongly, place by place, as the photo's.
+
+    In soft light and on young cheeks it stays soft, deep wrinkles stay deep; what forms there is the new person's.
+    """
+    fine, broad, around = MODELLING
+    trust = np.asarray(codec.mesh.skin * portrait.seen * ~portrait.hidden, np.float32)
+
+    def modelling(picture: Floats) -> Floats:
+        grey = picture.mean(-1)
+        return np.asarray(cv2.GaussianBlur(grey, (0, 0), fine) - cv2.GaussianBlur(grey, (0, 0), broad), np.float32)
+
+    def energy(band: Floats) -> Floats:
+        return np.asarray(cv2.GaussianBlur(band**2 * trust, (0, 0), around), np.float32)
+
+    new = modelling(detail)
+    gain = np.sqrt((energy(modelling(portrait.detail)) + SMOOTH) / (energy(new) + SMOOTH))
+    zone = cv2.GaussianBlur(trust, (0, 0), 2.0)
+    return np.asarray(detail + ((np.clip(gain, *HARDNESS) - 1) * zone * new)[..., None], np.float32)
+
+
+def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Floats = SHADE_TINT) -> Floats:
+    """A detail map whose skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there.
+
+    Of the shading on bare skin a part stays, of the colour all but the `tint` `(3,)` that comes with lightness: a face
+    of another colour than its neck is a mask.
+    """
+    trust = np.asarray(portrait.seen * ~portrait.hidden, np.float32)
+    differs = detail - portrait.detail
+    grey = differs.mean(-1, keepdims=True)
+
+    def broad(picture: Floats, zone: Floats) -> Floats:
+        part, mass = (cv2.GaussianBlur(p, (0, 0), SHADE_REACH) for p in (picture * zone[..., None], zone))
+        return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None] * zone[..., None])
+
+    shade = OWN_SHADE * broad(grey, codec.mesh.bare * trust)
+    colour = broad(differs - grey, codec.mesh.skin * trust)
+    darker = np.minimum(broad(grey, codec.mesh.skin * trust) - shade, 0)
+    return np.asarray(detail - shade - colour + darker * tint, np.float32)
+
+
+def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map with brows as dark and a beard as dense as the photo's: the hair stays, and they belong to it.
+
+    A beard is compared place by place (no moustache where there was none), brows as a whole: their form is new.
+    """
+    mesh = codec.mesh
+    for zone, reach, (least, most) in ((mesh.brows, 60.0, BROW_GAIN), (mesh.beard_zone, 6.0, BEARD_GAIN)):
+        trust = zone * portrait.seen
+        old, new = (
+            cv2.GaussianBlur(np.minimum(picture.mean(-1), 0), (0, 0), 2.0) for picture in (portrait.detail, detail)
+        )
+        around = cv2.GaussianBlur(np.stack([old * trust, new * trust, trust], -1), (0, 0), reach)
+        known = around[..., 2] > 0.02 * around[..., 2].max()
+        gain = np.clip(around[..., 0] / np.minimum(around[..., 1], -1e-3 * around[..., 2] - 1e-9), least, most)
+        detail = detail + (np.where(known, gain - 1, 0) * zone * new)[..., None]
+    return np.asarray(detail, np.float32)

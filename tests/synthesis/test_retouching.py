@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from identigen.identity.appearance import SIDE, Codec, load_codec
+from identigen.identity.conditions import load_conditions
+from identigen.identity.imagination import usual_identity
+from identigen.identity.portrait import Portrait, read_portrait
+from identigen.landmarks import find_landmarks
+from identigen.synthesis.retouching import (
+    calmed,
+    shade_tint,
+    with_own_hair,
+    with_own_hardness,
+    with_own_shade,
+)
+from identigen.types import Bools, Floats, Photo
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return load_codec()
+
+
+@pytest.fixture(scope="module")
+def portrait(codec: Codec, astronaut: Photo) -> Portrait:
+    points = find_landmarks(astronaut.pixels, (175.0, 65.0, 280.0, 195.0))
+    assert points is not None
+    return read_portrait(codec, load_conditions(), astronaut.pixels, points, np.zeros(128, np.float32))
+
+
+@pytest.fixture(scope="module")
+def usual(codec: Codec, portrait: Portrait) -> Floats:
+    """The detail map of the usual face under the portrait's conditions."""
+    conditions = load_conditions()
+    return codec.decode(usual_identity(conditions, portrait.condition)[: len(codec.detail_scale)])
+
+
+@pytest.fixture(scope="module")
+def wrinkles(codec: Codec) -> Floats:
+    """Folds over the whole skin, `(SIDE, SIDE, 3)`."""
+    rows = np.sin(np.arange(SIDE, dtype=np.float32) / 3.0) * 0.12
+    return np.asarray(rows[:, None, None] * codec.mesh.skin[..., None] * np.ones(3, np.float32), np.float32)
+
+
+def cheeks(codec: Codec, portrait: Portrait) -> Bools:
+    return (codec.mesh.bare > 0.9) & (portrait.seen > 0.9) & ~portrait.hidden
+
+
+def depth(detail: Floats, where: Bools) -> float:
+    return float(np.std(detail.mean(-1)[where]))
+
+
+def test_nobody_gets_deep_folds_in_a_photo_of_smooth_skin(codec: Codec, portrait: Portrait, wrinkles: Floats) -> None:
+    smooth = replace(portrait, detail=np.zeros_like(wrinkles))
+    mended = with_own_hardness(codec, wrinkles, smooth)
+    assert depth(mended, cheeks(codec, portrait)) < 0.6 * depth(wrinkles, cheeks(codec, portrait))
+
+
+def test_a_wrinkled_skin_does_not_come_out_smooth(codec: Codec, portrait: Portrait, wrinkles: Floats) -> None:
+    old = replace(portrait, detail=wrinkles)
+    mended = with_own_hardness(codec, 0.7 * wrinkles, old)
+    assert depth(mended, cheeks(codec, portrait)) > 0.85 * depth(wrinkles, cheeks(codec, portrait))
+
+
+def test_brows_and_lips_are_left_to_the_new_person(codec: Codec, portrait: Portrait, usual: Floats) -> None:
+    smooth = replace(portrait, detail=np.zeros_like(usual))
+    lips = codec.mesh.lips > 0.99
+    assert np.allclose(with_own_hardness(codec, usual, smooth)[lips], usual[lips], atol=1e-4)
+
+
+def test_a_face_is_not_of_another_colour_than_its_neck(codec: Codec, portrait: Portrait) -> None:
+    green = portrait.detail + np.array([-0.1, 0.1, 0.0], np.float32)
+    mended = with_own_shade(codec, green, portrait, shade_tint(codec, portrait))
+    where = cheeks(codec, portrait)
+    off = [np.abs((detail - portrait.detail)[where].mean(0)).max() for detail in (green, mended)]
+    assert off[1] < 0.2 * off[0]
+
+
+def test_shade_is_as_warm_as_it_is_elsewhere_in_the_photo(codec: Codec, portrait: Portrait) -> None:
+    """In an overexposed photo highlights have lost their red; what is darker there must not look grey."""
+    y = np.linspace(-0.15, 0.15, SIDE, dtype=np.float32)[:, None, None] * np.ones((1, SIDE, 1), np.float32)
+    burnt = replace(portrait, detail=np.asarray(y * (1 + np.array([-0.6, 0.1, 0.5], np.float32)), np.float32))
+    tint = shade_tint(codec, burnt)
+    assert tint == pytest.approx([-0.6, 0.1, 0.5], abs=0.1)
+    darker = burnt.detail - 0.1
+    mended = with_own_shade(codec, darker, burnt, tint)
+    where = cheeks(codec, portrait)
+    darker_by = mended[where].mean() - burnt.detail[where].mean()
+    reddened = (mended - burnt.detail)[where].mean(0) - darker_by
+    assert reddened.tolist() == pytest.approx((darker_by * tint).tolist(), abs=0.01)
+
+
+def test_what_no_face_has_is_not_drawn(codec: Codec, usual: Floats) -> None:
+    """A single white flash or black hole between the eyes is a flaw of the draw."""
+    flash = np.zeros((SIDE, SIDE), np.float32)
+    x, y = codec.mesh.canonical[168].round().astype(int).tolist()
+    cv2.circle(flash, (x, y), 6, (2.0,), -1)
+    drawn = calmed(codec, usual + flash[..., None], usual)
+    assert (drawn - usual).mean(-1)[y, x] < 0.6
+    slight = calmed(codec, usual + 0.02 * flash[..., None], usual)
+    assert (slight - usual).mean(-1)[y, x] > 0.02
+
+
+def test_a_grey_photo_gets_no_colour(codec: Codec, usual: Floats) -> None:
+    tinted = usual + np.array([0.2, 0.0, -0.2], np.float32)
+    drawn = calmed(codec, tinted, usual, colourful=0.0)
+    assert np.allclose(drawn, drawn.mean(-1, keepdims=True), atol=1e-6)
+
+
+def test_no_brows_are_blacker_and_no_moustache_grows_than_the_photo_has(codec: Codec, portrait: Portrait) -> None:
+    hairy = portrait.expected - 0.4 * np.maximum(codec.mesh.brows, codec.mesh.beard_zone)[..., None]
+    mended = with_own_hair(codec, hairy, portrait)
+    for zone in (codec.mesh.brows, codec.mesh.beard_zone):
+        dark, before, after = ((picture.mean(-1) * zone).sum() for picture in (portrait.expected, hairy, mended))
+        assert abs(after - dark) < 0.6 * abs(before - dark)
+    bare = codec.mesh.bare > 0.99
+    bare &= (codec.mesh.brows < 0.01) & (codec.mesh.beard_zone < 0.01)
+    assert np.allclose(mended[bare], hairy[bare], atol=0.02)
