@@ -33,7 +33,7 @@ from identigen.verification import look_again
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 MISSED = 0.0  # distance of a face that was not replaced: nothing changed
-TILE, ROWS = 256, 8
+SHEET, ENLARGED, LARGEST = 2048, 2.0, 512  # edge of a contact sheet; by how much faces are enlarged; largest tile
 SMALLEST = 24.0  # pixels of a face: below, nobody is promised a new one
 DETECTORS = ("centerface", "blazeface-short-range")
 
@@ -83,9 +83,9 @@ def evaluate_identity(
     `limit` draws that many pictures with seed 0; the gallery for re-identification stays the whole folder (its other
     pictures are read as portraits: one face that fills the frame). `held_out` takes only the pictures that the shipped
     model was not taught. `everybody` means all faces of at least 24 px, not only the largest of each picture. `sheet`
-    is a folder for contact sheets, original above result; `groups` a file for the figures by skin tone and apparent
-    age, of the kind that the pipeline reads from `assets/models/groups.json`. Raises `InputError` when the folder holds
-    no such pictures.
+    is a folder for contact sheets, original above result, at 200 %; `groups` a file for the figures by skin tone and
+    apparent age, of the kind that the pipeline reads from `assets/models/groups.json`. Raises `InputError` when the
+    folder holds no such pictures.
     """
     files = sorted(path for path in faces.glob("*") if path.suffix.lower() in SUFFIXES) if faces.is_dir() else []
     if held_out:
@@ -296,14 +296,22 @@ def format_groups(title: str, groups: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def save_sheets(folder: Path, tiles: Sequence[Pixels]) -> None:
-    """Write the pairs, original above result, as pictures of `ROWS` x 2 rows."""
+    """Write tiles `(h, w, 3)` to sheets of `SHEET` pixels an edge, from the smallest to the largest, row by row."""
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
-    for number, start in enumerate(range(0, len(tiles), ROWS * 4)):
-        part = [*tiles[start : start + ROWS * 4]]
-        part += [np.zeros_like(part[0])] * (-len(part) % ROWS)
-        sheet = np.vstack([np.hstack(part[i : i + ROWS]) for i in range(0, len(part), ROWS)])
+    sheets: list[Pixels] = []
+    x = y = tallest = SHEET
+    for tile in sorted(tiles, key=lambda tile: tile.shape[1]):
+        height, width = tile.shape[:2]
+        if x + width > SHEET:
+            x, y, tallest = 0, y + tallest, 0
+        if y + height > SHEET:
+            sheets.append(np.zeros((SHEET, SHEET, 3), np.uint8))
+            x = y = tallest = 0
+        sheets[-1][y : y + height, x : x + width] = tile
+        x, tallest = x + width, max(tallest, height)
+    for number, sheet in enumerate(sheets):
         Image.fromarray(sheet).save(folder / f"identity-{number:02d}.png")
 
 
@@ -363,6 +371,8 @@ def _grey(pixels: Pixels) -> Floats:
 
 
 def _tile(before: Pixels, after: Pixels, subject: Subject) -> Pixels:
+    """The face before and, below, after, `ENLARGED` times its size in the photo."""
     assert subject.face is not None
-    crop = square_around(subject.face.box, 1.6, TILE)
+    around = square_around(subject.face.box, 1.6, 1)
+    crop = square_around(subject.face.box, 1.6, min(LARGEST, round(ENLARGED * around.window.width)))
     return np.vstack([crop.extract(before), crop.extract(after)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from identigen.errors import InputError
 from identigen.evaluation.identity import (
@@ -16,6 +17,7 @@ from identigen.evaluation.identity import (
     format_groups,
     is_hit,
     person_of,
+    save_sheets,
     summary,
 )
 from identigen.photo import save_photo
@@ -63,6 +65,21 @@ def test_groups_are_cut_by_tone_and_age() -> None:
     by_age = by_group(cases, AGES, lambda c: c.age)
     assert set(by_age) == {"over 60", "30 to 60", "child"}
     assert "child" in format_groups("apparent age", by_age)
+
+
+def test_sheets_hold_every_tile_at_its_own_size(tmp_path: Path) -> None:
+    tiles = [
+        np.full((2 * side, side, 3), side % 256, np.uint8)
+        for side in (512, 90, 90, 512, 512, 300, 512, 512, 91, 512, 512)
+    ]
+    save_sheets(tmp_path, tiles)
+    pages = [np.asarray(Image.open(path)) for path in sorted(tmp_path.glob("*.png"))]
+    assert len(pages) == 2
+    for side in (90, 91, 300):
+        expected = 2 * side * side * sum(tile.shape[1] == side for tile in tiles)
+        assert (pages[0] == side % 256).all(axis=2).sum() == expected
+    save_sheets(tmp_path / "none", [])
+    assert not list((tmp_path / "none").iterdir())
 
 
 def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
