@@ -8,14 +8,17 @@ was drawn; a wrong guess costs time, never privacy.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from identigen.models import asset, borrow
 from identigen.types import Floats
 
+STIFFNESS = 1e-3  # of the lift: directions that hardly move the embedding are left alone
 
-@dataclass(frozen=True, eq=False, slots=True)
+
+@dataclass(frozen=True, eq=False)
 class Foretelling:
     """A linear read-out of how the embedding moves, fitted on faces that were drawn and looked at.
 
@@ -26,6 +29,12 @@ class Foretelling:
     likeness: Floats
     drift: Floats
     doubt: float
+
+    @cached_property
+    def lift(self) -> Floats:
+        """The least move of the latent `(128, d)` for each unit that the embedding shall move."""
+        stiff = self.likeness @ self.likeness.T + STIFFNESS * np.eye(len(self.likeness))
+        return np.asarray(np.linalg.solve(stiff, self.likeness), np.float32)
 
     def base(self, latent: Floats, condition: Floats, embedding: Floats, strength: float) -> Floats:
         """How far `(128,)` the embedding of this person moves when they are drawn as themselves."""

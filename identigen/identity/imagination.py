@@ -23,7 +23,6 @@ from identigen.types import Floats
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
 DISTANCE = (0.55, 0.95)  # foretold distance from the source at strength 0 and 1
 PUSH = 0.4  # how fast the flow is steered there at strength 1; it falls with the square, as bent faces look it
-STIFFNESS = 1e-3
 LOOSE = 0.8
 CHANCES = 32  # imagining is cheap, and who is far by chance looks better than who was pushed
 INDIVIDUALITY = 0.6
@@ -131,11 +130,6 @@ class Course:
         return self.foretelling.base(self.own, self.own_condition, self.embedding, self.strength)
 
     @cached_property
-    def _lift(self) -> Floats:
-        likeness = self.foretelling.likeness
-        return np.linalg.solve(likeness @ likeness.T + STIFFNESS * np.eye(len(likeness)), likeness)
-
-    @cached_property
     def _kept(self) -> Floats:
         """Projection `(128, 128)` of a move onto what stays: age, gender presentation, beard; kin while it is told."""
         axes = np.linalg.qr(self.conditions.axes.T)[0]
@@ -151,7 +145,7 @@ class Course:
 
     def _led(self, aim: Floats, missing: Floats) -> Floats:
         aim = aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)
-        step = aim @ self._lift
+        step = aim @ self.foretelling.lift
         gain = np.maximum(((step @ self.foretelling.likeness.T) * aim).sum(1, keepdims=True), 0.1)
         return np.asarray(PUSH * self.strength**2 * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32)
 
