@@ -44,11 +44,17 @@ _GUIDE_DEPTH = 48.0
 """The guide is drawn on the first level on which no pixel of the hole is farther than this from the rim."""
 _DIRECTIONS = 16
 """In which lines are continued, over half a turn."""
-_UNLIKE = 10.0
-"""Difference of colour, in grey levels, at which what is seen on two opposite sides hardly belongs together."""
+_UNLIKE = float(os.environ.get("UNLIKE", 20))
+"""Difference, in grey levels, at which two views hardly belong together."""
+_LINE = float(os.environ.get("LINE", 4))
+"""How much more a view counts that looks like the opposite one."""
+_NEARNESS = float(os.environ.get("POWER", 6))
+"""Power of the distance with which a view loses weight."""
+_SOFT = float(os.environ.get("BLUR", 1.5))
+"""Width (sigma, pixels) over which what is seen is averaged."""
 _MISFIT = 2.0
 """Root mean square difference, in grey levels, from which on a source is in doubt."""
-_BELIEF = 0.6
+_BELIEF = float(os.environ.get('BELIEF', 0.6))
 """Depth, as a share of the thickness of the hole, at which the guide is half believed."""
 
 
@@ -64,6 +70,11 @@ class Effort:
     lean: float = 30.0
     """In a crowd, what comes from a whole picture higher or lower counts as this many grey levels off: scenes lie in
     layers. Where background is seen on the rim, that tells more."""
+    coherence: float = 0.0
+    fine_coherence: float = 0.0
+    fine_pull: int = 0
+    sigma: float = 5.0
+    relative: int = 0
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 20.0
@@ -73,7 +84,7 @@ class Effort:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Level:
-    """One scale: features `(h, w, 5) uint8` (RGB, two of texture), hole and barred `(h, w)`, guide `(h, w, 3)`."""
+    """One scale: features `(h, w, 5) uint8` (RGB, two of texture), hole and barred `(h, w)`, guide `(h, w, 5)`."""
 
     features: Pixels
     hole: Bools
@@ -106,7 +117,7 @@ class Level:
         hole = _halve(self.hole.astype(np.float32)) > 0
         # Barred colours are never averaged in, so that half a free cell is free: a crowd would leave no coarse scale.
         barred = _halve(self.barred.astype(np.float32)) > 0.5
-        return Level(features, hole, barred & ~hole, np.ascontiguousarray(features[:, :, :3]))
+        return Level(features, hole, barred & ~hole, features)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -189,9 +200,9 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         raise MaskError("nothing is left of the photo to predict the background from; mark a smaller region.")
     levels = pyramid(pixels, hole, barred)
     if not usable_centres(levels[0]).any():
-        return levels[0].guide
+        return np.ascontiguousarray(levels[0].guide[:, :, :3])
     seen = openness(levels[0])
-    level, targets = smooth_start(levels[-1]), find_targets(levels[-1])
+    level, targets = start(levels[-1]), find_targets(levels[-1])
     sources = random_sources(targets, seed)
     for depth in reversed(range(len(levels))):
         coarsest, finest = depth == len(levels) - 1, depth == 0
@@ -203,12 +214,12 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         for turn in range(rounds):
             if stop is not None and stop():
                 raise Stopped("Stopped in the middle of a background.")
-            pull, lean = (0, 0.0) if finest else (effort.pull, effort.lean * (1.0 - seen))
-            search = Search(effort.passes, pull, lean, far=coarsest, seed=seed + 7919 * turn + depth)
+            pull, lean = (effort.fine_pull, 0.0) if finest else (effort.pull, effort.lean * (1.0 - seen))
+            search = Search(effort.passes, pull, lean, effort.fine_coherence if finest else effort.coherence, far=coarsest, seed=seed + 7919 * turn + depth)
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
-    return harmonise(level, doubt(targets, costs), effort.colour_step * seen)
+    return harmonise(level, doubt(targets, costs), effort.colour_step * seen, effort.sigma, effort.relative)
 
 
 # --- scales ---------------------------------------------------------------------------------------------------------
@@ -217,8 +228,8 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
 def pyramid(pixels: Pixels, hole: Bools, barred: Bools) -> list[Level]:
     """Levels from fine to coarse, until the hole is hardly thicker than a patch; every one with the guide."""
     depth = _thickness(hole, hole | barred)
-    finest = Level(with_texture(pixels, hole | barred), hole, barred, pixels)
-    levels, guided_at = [finest], 0
+    features = with_texture(pixels, hole | barred)
+    levels, guided_at = [Level(features, hole, barred, features)], 0
     while depth > 1.5 * _RADIUS and min(levels[-1].hole.shape) >= 32:
         coarser = levels[-1].coarser()
         if usable_centres(coarser).sum() < _ENOUGH:
@@ -259,16 +270,16 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
     """Give every level the overall colours to expect: those of level `at` with lines continued into the hole."""
     base = levels[at]
     # The guide takes no colour of a barred person either.
-    unknown = (base.unknown | _slivers(base)).astype(np.uint8)
-    drawn = continued(np.ascontiguousarray(base.features[:, :, :3]), unknown)
+    unknown = base.unknown | _slivers(base)
+    drawn = continued(base.features, unknown)
     guided = []
     for depth, level in enumerate(levels):
         height, width = level.hole.shape
         times = 2 ** max(0, at - depth)
         full = (drawn.shape[1] * times, drawn.shape[0] * times) if times > 1 else (width, height)
         method = cv2.INTER_CUBIC if times > 1 else cv2.INTER_AREA
-        guide = cv2.resize(drawn, full, interpolation=method)[:height, :width]
-        guided.append(replace(level, guide=np.ascontiguousarray(guide)))
+        channels = [cv2.resize(c, full, interpolation=method)[:height, :width] for c in cv2.split(drawn)]
+        guided.append(replace(level, guide=np.stack(channels, 2)))
     return guided
 
 
@@ -280,28 +291,44 @@ def _slivers(level: Level) -> Bools:
     return np.asarray(~level.unknown & np.isin(labels, beside) & ~np.isin(labels, large) & bool(len(large)))
 
 
-def continued(pixels: Pixels, unknown: Pixels) -> Pixels:
-    """`(h, w, 3)` pixels with what surrounds the unknown ones (not 0 in `(h, w) uint8`) continued into them."""
+def continued(features: Pixels, unknown: Bools) -> Pixels:
+    """`(h, w, 5)` features without detail, and with what surrounds the unknown `(h, w)` continued into it."""
     from identigen.background import compiled
 
-    drawn = np.asarray(cv2.inpaint(pixels, unknown, 3, cv2.INPAINT_NS), np.uint8)
+    drawn = _softened(features, ~unknown)
     ys, xs = (a.astype(np.int32) for a in np.nonzero(unknown))
-    across, sure = np.zeros((len(ys), 3), np.float32), np.zeros(len(ys), np.float32)
+    seen, sure = np.zeros((len(ys), _CHANNELS), np.float32), np.zeros(len(ys), np.float32)
     turn = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
     directions = np.stack([np.sin(turn), np.cos(turn)], 1).astype(np.float32)
-    scene = (pixels, unknown > 0, ys, xs, directions, np.float32(_UNLIKE), across, sure)
-    _in_bands(len(ys), lambda lo, hi: compiled.look_across(*scene, lo, hi))
-    drawn[ys, xs] = np.rint(sure[:, None] * across + (1 - sure[:, None]) * drawn[ys, xs])
-    return drawn
+    how = (directions, np.float32(_UNLIKE), np.float32(_LINE), np.float32(_NEARNESS))
+    scene = (drawn, unknown, ys, xs, *how, seen, sure)
+    _in_bands(len(ys), lambda lo, hi: compiled.look_around(*scene, lo, hi))
+    drawn[ys, xs] = np.rint(seen)
+    blind = unknown.copy()
+    blind[ys, xs] = sure == 0
+    return _smoothly(drawn, blind)
 
 
-def smooth_start(level: Level) -> Level:
-    """The coarsest level with its hole filled smoothly: the only guess that is never badly wrong."""
-    unknown, painted = (level.hole | level.barred).astype(np.uint8), level.painted
+def _softened(features: Pixels, known: Bools) -> Pixels:
+    """Local means over the known pixels."""
+    share = cv2.GaussianBlur(known.astype(np.float32), (0, 0), _SOFT)
+    weight = known / np.maximum(share, 1e-3)
+    soft = [cv2.GaussianBlur(features[:, :, c] * known.astype(np.float32), (0, 0), _SOFT) for c in range(_CHANNELS)]
+    return np.stack([np.rint(channel * weight).astype(np.uint8) for channel in soft], 2)
+
+
+def _smoothly(features: Pixels, unknown: Bools) -> Pixels:
+    """`(h, w, 5)` features with the unknown ones interpolated smoothly (Bertalmio 2001, Navier-Stokes)."""
+    if not unknown.any():
+        return features
+    hidden, channels = unknown.astype(np.uint8), cv2.split(features)
+    return np.stack([cv2.inpaint(channel, hidden, 3, cv2.INPAINT_NS) for channel in channels], 2)
+
+
+def start(level: Level) -> Level:
+    """The coarsest level with its hole filled by what is expected there."""
     features = level.features.copy()
-    for c in range(_CHANNELS):
-        smooth = cv2.inpaint(np.ascontiguousarray(level.features[:, :, c]), unknown, 3, cv2.INPAINT_NS)
-        features[painted, c] = smooth[painted]
+    features[level.painted] = level.guide[level.painted]
     return replace(level, features=features)
 
 
@@ -392,6 +419,7 @@ class Search:
     passes: int
     pull: int
     lean: float
+    coherence: float
     far: bool
     seed: int
 
@@ -408,7 +436,8 @@ def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tu
     given = (picture, level.guide, pulls, lean)
     _in_bands(count, lambda lo, hi: compiled.measure(*given, ys, xs, sources, costs, lo, hi))
     reach = max(targets.usable.shape) if search.far else 16
-    scene = (*given, targets.usable, targets.order)
+    apart = np.int32(search.coherence**2 * _SIZE * _SIZE * _CHANNELS / 4)
+    scene = (*given, apart, targets.usable, targets.order)
     for turn in range(search.passes):
         stream = (search.seed * 31 + turn * 17 + 1) * 2246822519 % 2**32
         state, how = (ys, xs, sources, costs, sources.copy()), (turn % 2 == 1, reach, stream)
@@ -440,14 +469,14 @@ def doubt(targets: Targets, costs: Ints) -> Floats:
     return np.asarray(np.pad(inner, _RADIUS, mode="edge"), np.float32)
 
 
-def harmonise(level: Level, doubtful: Floats, largest: float) -> Pixels:
+def harmonise(level: Level, doubtful: Floats, largest: float, sig: float = 5.0, relative: int = 0) -> Pixels:
     """The finished colours: where in doubt, the overall colour is moved to the guide's by at most `largest` levels."""
     rows, columns = np.flatnonzero(level.hole.any(1)), np.flatnonzero(level.hole.any(0))
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside = level.hole[part].astype(np.float32)
     fill = level.features[:, :, :3][part].astype(np.float32)
-    sigma = 5.0 * max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
-    missing = cv2.GaussianBlur((level.guide[part] - fill) * inside[:, :, None], (0, 0), sigma)
+    sigma = (sig if sig > 1 else sig * _thickness(level.hole, level.unknown)) * max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
+    missing = cv2.GaussianBlur((level.guide[part][:, :, :3] - fill) * inside[:, :, None], (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
     most = (largest * inside * doubtful[part] * _belief(level)[part])[:, :, None]
     # Saturating softly: a hard limit would draw its own contour lines into a sky.
