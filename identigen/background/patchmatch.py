@@ -2,12 +2,13 @@
 
 A hole is filled by pieces of its surroundings so that every 7x7 patch of the fill looks like some patch of the photo:
 Wexler, Shechtman and Irani 2007 (space-time completion, here in space) with the search of Barnes 2009 (PatchMatch) and
-the texture features of Newson 2014, which keep fine texture from being confused with flat colour. Lines and planes that
-enter the hole are continued into it first: straight across where both sides look alike, smoothly elsewhere (Bertalmio
-2001, Navier-Stokes). On the coarse scales this guide pulls the search towards sources of the expected overall colour,
-and in the end it settles what is left of colour steps.
+the texture features of Newson 2014, which keep fine texture from being confused with flat colour. What surrounds the
+hole is continued into it first: each hidden pixel takes what most of the views around it agree on, a mode and not a
+mean, so that a wood ends at the sky with an edge and not with a haze. On the coarse scales this guide pulls the search
+towards sources of the expected colour and roughness, and in the end it settles what is left of colour steps. Neighbours
+are copied together where that costs little: large pieces keep the structure that single patches would crumble.
 
-    smooth guess -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ... -> harmonise
+    guide -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ... -> harmonise
 
 Only a crop around the hole is worked on and all state is kept per target, so that cost grows with the hole.
 """
@@ -44,17 +45,17 @@ _GUIDE_DEPTH = 48.0
 """The guide is drawn on the first level on which no pixel of the hole is farther than this from the rim."""
 _DIRECTIONS = 16
 """In which lines are continued, over half a turn."""
-_UNLIKE = float(os.environ.get("UNLIKE", 20))
+_UNLIKE = 12.0
 """Difference, in grey levels, at which two views hardly belong together."""
-_LINE = float(os.environ.get("LINE", 4))
-"""How much more a view counts that looks like the opposite one."""
-_NEARNESS = float(os.environ.get("POWER", 6))
+_LINE = 30.0
+"""How many times more a view counts that looks like the opposite one: a line or a band goes through there."""
+_NEARNESS = 6.0
 """Power of the distance with which a view loses weight."""
-_SOFT = float(os.environ.get("BLUR", 1.5))
-"""Width (sigma, pixels) over which what is seen is averaged."""
+_SOFT = 1.5
+"""Width (sigma, pixels) over which the guide averages what is seen."""
 _MISFIT = 2.0
 """Root mean square difference, in grey levels, from which on a source is in doubt."""
-_BELIEF = float(os.environ.get('BELIEF', 0.6))
+_BELIEF = 0.6
 """Depth, as a share of the thickness of the hole, at which the guide is half believed."""
 
 
@@ -65,20 +66,17 @@ class Effort:
     coarse_rounds: int = 10
     fine_rounds: int = 3
     passes: int = 2
-    pull: int = 40
+    pull: int = 80
     """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
     lean: float = 30.0
     """In a crowd, what comes from a whole picture higher or lower counts as this many grey levels off: scenes lie in
     layers. Where background is seen on the rim, that tells more."""
-    coherence: float = 0.0
-    fine_coherence: float = 0.0
-    fine_pull: int = 0
-    sigma: float = 5.0
-    relative: int = 0
+    coherence: float = 6.0
+    """A patch whose four neighbours are all copied from elsewhere counts as this many grey levels off."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 20.0
-    colour_step: float = 75.0
+    colour_step: float = 30.0
     """Largest correction of the overall colour at the rim, in grey levels; deep inside the hole it is less."""
 
 
@@ -214,12 +212,12 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         for turn in range(rounds):
             if stop is not None and stop():
                 raise Stopped("Stopped in the middle of a background.")
-            pull, lean = (effort.fine_pull, 0.0) if finest else (effort.pull, effort.lean * (1.0 - seen))
-            search = Search(effort.passes, pull, lean, effort.fine_coherence if finest else effort.coherence, far=coarsest, seed=seed + 7919 * turn + depth)
+            pull, lean = (0, 0.0) if finest else (effort.pull, effort.lean * (1.0 - seen))
+            search = Search(effort.passes, pull, lean, effort.coherence, far=coarsest, seed=seed + 7919 * turn + depth)
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
-    return harmonise(level, doubt(targets, costs), effort.colour_step * seen, effort.sigma, effort.relative)
+    return harmonise(level, doubt(targets, costs), effort.colour_step * seen)
 
 
 # --- scales ---------------------------------------------------------------------------------------------------------
@@ -469,13 +467,13 @@ def doubt(targets: Targets, costs: Ints) -> Floats:
     return np.asarray(np.pad(inner, _RADIUS, mode="edge"), np.float32)
 
 
-def harmonise(level: Level, doubtful: Floats, largest: float, sig: float = 5.0, relative: int = 0) -> Pixels:
+def harmonise(level: Level, doubtful: Floats, largest: float) -> Pixels:
     """The finished colours: where in doubt, the overall colour is moved to the guide's by at most `largest` levels."""
     rows, columns = np.flatnonzero(level.hole.any(1)), np.flatnonzero(level.hole.any(0))
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside = level.hole[part].astype(np.float32)
     fill = level.features[:, :, :3][part].astype(np.float32)
-    sigma = (sig if sig > 1 else sig * _thickness(level.hole, level.unknown)) * max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
+    sigma = 5.0 * max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
     missing = cv2.GaussianBlur((level.guide[part][:, :, :3] - fill) * inside[:, :, None], (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
     most = (largest * inside * doubtful[part] * _belief(level)[part])[:, :, None]
