@@ -17,6 +17,8 @@ RADIUS = 3
 CHANNELS = 5
 _SEEN = 3
 """Pixels of an end that are averaged: one alone may be a speck."""
+_OVER = np.float32(1.8)
+"""Over-relaxation: how much further than to its neighbours' wish a pixel goes."""
 _ROW = (2 * RADIUS + 1) * CHANNELS
 
 
@@ -257,3 +259,66 @@ def vote(picture, order, sources, costs, trust, ys, xs, selectivity, out, lo, hi
                     out[i, c] += weight * np.float32(row[start + c])
         for c in range(CHANNELS):
             out[i, c] /= total
+
+
+@_compiled
+def vote_slopes(picture, order, sources, costs, trust, ys, xs, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
+    """Differences of colour to the right and below that the patches over both pixels expect (Darabi 2012).
+
+    Weights as in `vote`. out `(n, 2, 3) float32`: to the right, below; NaN where no patch covers both.
+    """
+    height, width = order.shape
+    for i in range(lo, hi):
+        y, x = ys[i], xs[i]
+        for axis in range(2):
+            # The centres of the patches that cover this pixel and the next one.
+            top = max(-RADIUS + axis, -y)
+            left = max(-RADIUS + 1 - axis, -x)
+            least = np.float32(1e12)
+            for dy in range(top, min(RADIUS, height - 1 - y) + 1):
+                for dx in range(left, min(RADIUS, width - 1 - x) + 1):
+                    j = order[y + dy, x + dx]
+                    if j >= 0:
+                        least = min(least, np.float32(costs[j]) / trust[j])
+            scale = selectivity / (least + np.float32(49.0))
+            total = np.float32(0)
+            for c in range(3):
+                out[i, axis, c] = 0
+            for dy in range(top, min(RADIUS, height - 1 - y) + 1):
+                for dx in range(left, min(RADIUS, width - 1 - x) + 1):
+                    j = order[y + dy, x + dx]
+                    if j < 0:
+                        continue
+                    weight = np.exp((least - np.float32(costs[j]) / trust[j]) * scale)
+                    if weight < 1e-4:
+                        continue
+                    total += weight
+                    v, u = sources[j, 0] - dy, sources[j, 1] - dx
+                    here, there = picture[v], picture[v + axis]
+                    start, next_ = u * CHANNELS, (u + 1 - axis) * CHANNELS
+                    for c in range(3):
+                        out[i, axis, c] += weight * (np.float32(there[next_ + c]) - np.float32(here[start + c]))
+            for c in range(3):
+                out[i, axis, c] = out[i, axis, c] / total if total > 0 else np.float32(np.nan)
+
+
+@_compiled
+def relax(correction, jumps, weights, free, hold, colour, lo, hi):  # type: ignore[no-untyped-def]
+    """Half a sweep of red-black over-relaxation over the rows `lo..hi-1` of a screened Poisson equation.
+
+    correction `(h, w, 3) float32` is improved where `free` `(h, w) bool`; its differences to the right and below are to
+    be `jumps` `(2, h, w, 3)`, each as much as `weights` `(2, h, w)` say; `hold` pulls it to zero. The outermost pixels
+    are not free. Pixels of one `colour` (0, 1) of the chessboard read those of the other: bands may run at once.
+    """
+    for y in range(lo, hi):
+        for x in range((y + colour) % 2, free.shape[1], 2):
+            if not free[y, x]:
+                continue
+            right, left, below, above = weights[0, y, x], weights[0, y, x - 1], weights[1, y, x], weights[1, y - 1, x]
+            total = right + left + below + above + hold
+            for c in range(3):
+                wanted = right * (correction[y, x + 1, c] - jumps[0, y, x, c])
+                wanted += left * (correction[y, x - 1, c] + jumps[0, y, x - 1, c])
+                wanted += below * (correction[y + 1, x, c] - jumps[1, y, x, c])
+                wanted += above * (correction[y - 1, x, c] + jumps[1, y - 1, x, c])
+                correction[y, x, c] += _OVER * (wanted / total - correction[y, x, c])

@@ -8,7 +8,8 @@ mean, so that a wood ends at the sky with an edge and not with a haze. On the co
 towards sources of the expected colour and roughness, and in the end it settles what is left of colour steps. Neighbours
 are copied together where that costs little: large pieces keep the structure that single patches would crumble.
 
-    guide -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ... -> harmonise
+    guide -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ...
+          -> without seams -> harmonise
 
 Only a crop around the hole is worked on and all state is kept per target, so that cost grows with the hole.
 """
@@ -49,7 +50,7 @@ _UNLIKE = 12.0
 """Difference, in grey levels, at which two views hardly belong together."""
 _LINE = 30.0
 """How many times more a view counts that looks like the opposite one: a line or a band goes through there."""
-_NEARNESS = 6.0
+_NEARNESS = 9.0
 """Power of the distance with which a view loses weight."""
 _SOFT = 1.5
 """Width (sigma, pixels) over which the guide averages what is seen."""
@@ -57,6 +58,13 @@ _MISFIT = 2.0
 """Root mean square difference, in grey levels, from which on a source is in doubt."""
 _BELIEF = 0.6
 """Depth, as a share of the thickness of the hole, at which the guide is half believed."""
+
+_STEP = 5.0
+"""Step between neighbours, in grey levels, from which on it is rather an edge than a seam."""
+_SPREAD = 10.0
+"""Over how many pixels the correction of a seam fades, in holes no deeper than `_GUIDE_DEPTH`."""
+_SWEEPS, _ROWS = 20, 64
+"""Of the relaxation that spreads seams, and rows in one of its bands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +79,12 @@ class Effort:
     lean: float = 30.0
     """In a crowd, what comes from a whole picture higher or lower counts as this many grey levels off: scenes lie in
     layers. Where background is seen on the rim, that tells more."""
-    coherence: float = 6.0
+    coherence: float = 10.0
     """A patch whose four neighbours are all copied from elsewhere counts as this many grey levels off."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 20.0
-    colour_step: float = 30.0
+    colour_step: float = 40.0
     """Largest correction of the overall colour at the rim, in grey levels; deep inside the hole it is less."""
 
 
@@ -212,11 +220,12 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         for turn in range(rounds):
             if stop is not None and stop():
                 raise Stopped("Stopped in the middle of a background.")
-            pull, lean = (0, 0.0) if finest else (effort.pull, effort.lean * (1.0 - seen))
+            pull, lean = (0, 0.0) if finest else (round(effort.pull * max(0.5, seen)), effort.lean * (1.0 - seen))
             search = Search(effort.passes, pull, lean, effort.coherence, far=coarsest, seed=seed + 7919 * turn + depth)
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
+    level = without_seams(level, targets, sources, costs, effort.final_selectivity)
     return harmonise(level, doubt(targets, costs), effort.colour_step * seen)
 
 
@@ -457,6 +466,53 @@ def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity
     return replace(level, features=features)
 
 
+def without_seams(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity: float) -> Level:
+    """The level with small steps between its pieces, and to what surrounds it, spread until they are not seen.
+
+    A screened Poisson equation for a correction of the colours (Perez 2003, Darabi 2012): it makes up for the
+    differences between neighbours by which the fill departs from its sources. Large steps are edges, or lie in texture
+    that hides them: spreading those would be a haze.
+    """
+    from identigen.background import compiled
+
+    rows, columns = np.flatnonzero(level.hole.any(1)), np.flatnonzero(level.hole.any(0))
+    part = np.s_[rows[0] : rows[-1] + 3, columns[0] : columns[-1] + 3]  # of the level with a margin of one pixel
+    free = np.pad(level.hole, 1)[part]
+    seen = np.pad(~level.barred, 1)[part]
+    fill = np.pad(level.features[:, :, :3], ((1, 1), (1, 1), (0, 0)), mode="edge")[part].astype(np.float32)
+    ys, xs, slopes = expected_slopes(level, targets, sources, costs, selectivity)
+    jumps = np.full((2, *fill.shape), np.nan, np.float32)
+    jumps[:, ys + 1 - rows[0], xs + 1 - columns[0]] = slopes.transpose(1, 0, 2)
+    jumps[0, :, :-1] -= np.diff(fill, axis=1)
+    jumps[1, :-1] -= np.diff(fill, axis=0)
+    weights = 1.0 / (1.0 + np.mean(jumps**2, 3) / _STEP**2)
+    both = np.stack([seen & np.roll(seen, -1, 1), seen & np.roll(seen, -1, 0)])
+    weights[~both | np.isnan(weights)] = 0.0
+    scale = max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
+    correction = np.zeros_like(fill)
+    scene = (correction, np.nan_to_num(jumps), weights, free, np.float32((_SPREAD * scale) ** -2))
+    for half in range(2 * _SWEEPS):
+        _in_bands(len(free), lambda lo, hi, half=half: compiled.relax(*scene, half % 2, lo, hi), _ROWS)  # type: ignore[misc]
+    features = level.features.copy()
+    features[level.hole, :3] = np.clip(np.rint((fill + correction)[free]), 0, 255)
+    return replace(level, features=features)
+
+
+def expected_slopes(
+    level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity: float
+) -> tuple[Ints, Ints, Floats]:
+    """Pixels (ys, xs) in the hole or beside it, and the steps `(n, 2, 3)` of colour to the right and below of them."""
+    from identigen.background import compiled
+
+    beside = cv2.dilate(level.hole.astype(np.uint8), np.ones((3, 3), np.uint8))
+    ys, xs = (a.astype(np.int32) for a in np.nonzero(beside))
+    slopes = np.zeros((len(ys), 2, 3), np.float32)
+    picture = level.features.reshape(level.features.shape[0], -1)
+    scene = (picture, targets.order, sources, costs, targets.trust, ys, xs, np.float32(selectivity), slopes)
+    _in_bands(len(ys), lambda lo, hi: compiled.vote_slopes(*scene, lo, hi))
+    return ys, xs, slopes
+
+
 def doubt(targets: Targets, costs: Ints) -> Floats:
     """`(h, w)` in 0..1: 0 where a patch fits exactly, as in a regular pattern, near 1 where it is the least bad."""
     height, width = targets.order.shape
@@ -490,9 +546,9 @@ def openness(level: Level) -> float:
     return float(1.0 - level.barred[rim].mean()) if rim.any() else 0.0
 
 
-def _in_bands(count: int, work: Callable[[int, int], Any]) -> None:
+def _in_bands(count: int, work: Callable[[int, int], Any], size: int = _BAND) -> None:
     """Run `work(lo, hi)` over bands of fixed size, in as many threads as this process may use."""
-    bands = [(lo, min(lo + _BAND, count)) for lo in range(0, count, _BAND)]
+    bands = [(lo, min(lo + size, count)) for lo in range(0, count, size)]
     if len(bands) == 1:
         work(*bands[0])
     else:
