@@ -50,7 +50,7 @@ _UNLIKE = 12.0
 """Difference, in grey levels, at which two views hardly belong together."""
 _LINE = 30.0
 """How many times more a view counts that looks like the opposite one: a line or a band goes through there."""
-_NEARNESS = 9.0
+_NEARNESS = 7.5
 """Power of the distance with which a view loses weight."""
 _SOFT = 1.5
 """Width (sigma, pixels) over which the guide averages what is seen."""
