@@ -30,8 +30,8 @@ def write_pairs(
 ) -> Path:
     """Write `pair_01.png` and so on into `folder`, the place of the hole at 200 %; return the path of the key.
 
-    The first `limit` scenes by name (40), with the holes of the known-answer protocol. The key, `FOLDER.key.json`, names
-    the scene and the method on either side. Raises `InputError` where there are no scenes or no shift-map.
+    The first `limit` scenes by name (40), with the holes of the known-answer protocol. The key, `FOLDER.key.json`,
+    names the scene and the method on either side. Raises `InputError` where there are no scenes or no shift-map.
     """
     theirs = rivals().get(RIVAL)
     if theirs is None:
