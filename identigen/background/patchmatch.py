@@ -75,7 +75,8 @@ class Effort:
     fine_rounds: int = 3
     passes: int = 2
     pull: int = 80
-    """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
+    """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture. It
+    falls with the share of the rim that is hidden by others: in a crowd the guide is a guess."""
     lean: float = 30.0
     """In a crowd, what comes from a whole picture higher or lower counts as this many grey levels off: scenes lie in
     layers. Where background is seen on the rim, that tells more."""
@@ -137,7 +138,7 @@ class Targets:
     trust: Floats
     """Patches near the rim know more than those deep inside."""
     guided: Floats
-    """How far the guide is to be believed, 1 at the rim; deep inside, its smooth continuation is a mere guess."""
+    """How far the guide is to be believed, 1 at the rim; deep inside it is a mere guess."""
     usable: Pixels
     """`(h, w)`: 1 where the whole patch may be copied."""
 
@@ -199,7 +200,7 @@ def context_window(hole: Mask, barred: Mask) -> Window:
 def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effort, stop: Stop | None = None) -> Pixels:
     """Fill the `(h, w)` hole of `(h, w, 3)` pixels; sources touch neither hole nor barred pixels.
 
-    Where not a single whole patch is free the smooth continuation is all that can be known. Raises `MaskError` when
+    Where not a single whole patch is free the guide is all that can be known. Raises `MaskError` when
     nothing is free at all.
     """
     if (hole | barred).all():
@@ -220,7 +221,7 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         for turn in range(rounds):
             if stop is not None and stop():
                 raise Stopped("Stopped in the middle of a background.")
-            pull, lean = (0, 0.0) if finest else (round(effort.pull * max(0.5, seen)), effort.lean * (1.0 - seen))
+            pull, lean = (0, 0.0) if finest else (round(effort.pull * seen), effort.lean * (1.0 - seen))
             search = Search(effort.passes, pull, lean, effort.coherence, far=coarsest, seed=seed + 7919 * turn + depth)
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1
