@@ -259,8 +259,18 @@ def evaluate_background_command(
     scenes: Annotated[Path, typer.Argument(metavar="SCENES_DIR", help="Pictures of places without people.")],
     limit: Annotated[int | None, typer.Option(help="Only the first N scenes.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet.")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Instead write blind pairs against shift-map to be judged by eye."),
+    ] = None,
 ) -> None:
     """Known-answer test of background prediction against OpenCV's methods."""
+    if pairs is not None:
+        from identigen.evaluation.pairs import write_pairs
+
+        key = write_pairs(_folder(scenes), pairs, limit=limit)
+        typer.echo(f"Judge the pictures in {pairs} first; which side is ours tells {key}.")
+        return
     from identigen.evaluation.background import evaluate_background
 
     evaluate_background(_folder(scenes), limit=limit, sheet=sheet)

@@ -2,12 +2,14 @@
 
 A hole is filled by pieces of its surroundings so that every 7x7 patch of the fill looks like some patch of the photo:
 Wexler, Shechtman and Irani 2007 (space-time completion, here in space) with the search of Barnes 2009 (PatchMatch) and
-the texture features of Newson 2014, which keep fine texture from being confused with flat colour. Lines and planes that
-enter the hole are continued into it first: straight across where both sides look alike, smoothly elsewhere (Bertalmio
-2001, Navier-Stokes). On the coarse scales this guide pulls the search towards sources of the expected overall colour,
-and in the end it settles what is left of colour steps.
+the texture features of Newson 2014, which keep fine texture from being confused with flat colour. What surrounds the
+hole is continued into it first: each hidden pixel takes what most of the views around it agree on, a mode and not a
+mean, so that a wood ends at the sky with an edge and not with a haze. On the coarse scales this guide pulls the search
+towards sources of the expected colour and roughness, and in the end it settles what is left of colour steps. Neighbours
+are copied together where that costs little: large pieces keep the structure that single patches would crumble.
 
-    smooth guess -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ... -> harmonise
+    guide -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ...
+          -> without seams -> harmonise
 
 Only a crop around the hole is worked on and all state is kept per target, so that cost grows with the hole.
 """
@@ -44,12 +46,25 @@ _GUIDE_DEPTH = 48.0
 """The guide is drawn on the first level on which no pixel of the hole is farther than this from the rim."""
 _DIRECTIONS = 16
 """In which lines are continued, over half a turn."""
-_UNLIKE = 10.0
-"""Difference of colour, in grey levels, at which what is seen on two opposite sides hardly belongs together."""
+_UNLIKE = 12.0
+"""Difference, in grey levels, at which two views hardly belong together."""
+_LINE = 30.0
+"""How many times more a view counts that looks like the opposite one: a line or a band goes through there."""
+_NEARNESS = 7.5
+"""Power of the distance with which a view loses weight."""
+_SOFT = 1.5
+"""Width (sigma, pixels) over which the guide averages what is seen."""
 _MISFIT = 2.0
 """Root mean square difference, in grey levels, from which on a source is in doubt."""
 _BELIEF = 0.6
 """Depth, as a share of the thickness of the hole, at which the guide is half believed."""
+
+_STEP = 5.0
+"""Step between neighbours, in grey levels, from which on it is rather an edge than a seam."""
+_SPREAD = 10.0
+"""Over how many pixels the correction of a seam fades, in holes no deeper than `_GUIDE_DEPTH`."""
+_SWEEPS, _ROWS = 20, 64
+"""Of the relaxation that spreads seams, and rows in one of its bands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +74,24 @@ class Effort:
     coarse_rounds: int = 10
     fine_rounds: int = 3
     passes: int = 2
-    pull: int = 40
-    """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture."""
+    pull: int = 80
+    """Weight of the guide on all levels but the finest, where it would print its smooth shapes into the texture. It
+    falls with the share of the rim that is hidden by others: in a crowd the guide is a guess."""
     lean: float = 30.0
     """In a crowd, what comes from a whole picture higher or lower counts as this many grey levels off: scenes lie in
     layers. Where background is seen on the rim, that tells more."""
+    coherence: float = 10.0
+    """A patch whose four neighbours are all copied from elsewhere counts as this many grey levels off."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
     final_selectivity: float = 20.0
-    colour_step: float = 75.0
+    colour_step: float = 40.0
     """Largest correction of the overall colour at the rim, in grey levels; deep inside the hole it is less."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Level:
-    """One scale: features `(h, w, 5) uint8` (RGB, two of texture), hole and barred `(h, w)`, guide `(h, w, 3)`."""
+    """One scale: features `(h, w, 5) uint8` (RGB, two of texture), hole and barred `(h, w)`, guide `(h, w, 5)`."""
 
     features: Pixels
     hole: Bools
@@ -106,7 +124,7 @@ class Level:
         hole = _halve(self.hole.astype(np.float32)) > 0
         # Barred colours are never averaged in, so that half a free cell is free: a crowd would leave no coarse scale.
         barred = _halve(self.barred.astype(np.float32)) > 0.5
-        return Level(features, hole, barred & ~hole, np.ascontiguousarray(features[:, :, :3]))
+        return Level(features, hole, barred & ~hole, features)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -120,7 +138,7 @@ class Targets:
     trust: Floats
     """Patches near the rim know more than those deep inside."""
     guided: Floats
-    """How far the guide is to be believed, 1 at the rim; deep inside, its smooth continuation is a mere guess."""
+    """How far the guide is to be believed, 1 at the rim; deep inside it is a mere guess."""
     usable: Pixels
     """`(h, w)`: 1 where the whole patch may be copied."""
 
@@ -182,16 +200,16 @@ def context_window(hole: Mask, barred: Mask) -> Window:
 def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effort, stop: Stop | None = None) -> Pixels:
     """Fill the `(h, w)` hole of `(h, w, 3)` pixels; sources touch neither hole nor barred pixels.
 
-    Where not a single whole patch is free the smooth continuation is all that can be known. Raises `MaskError` when
+    Where not a single whole patch is free the guide is all that can be known. Raises `MaskError` when
     nothing is free at all.
     """
     if (hole | barred).all():
         raise MaskError("nothing is left of the photo to predict the background from; mark a smaller region.")
     levels = pyramid(pixels, hole, barred)
     if not usable_centres(levels[0]).any():
-        return levels[0].guide
+        return np.ascontiguousarray(levels[0].guide[:, :, :3])
     seen = openness(levels[0])
-    level, targets = smooth_start(levels[-1]), find_targets(levels[-1])
+    level, targets = start(levels[-1]), find_targets(levels[-1])
     sources = random_sources(targets, seed)
     for depth in reversed(range(len(levels))):
         coarsest, finest = depth == len(levels) - 1, depth == 0
@@ -203,11 +221,12 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
         for turn in range(rounds):
             if stop is not None and stop():
                 raise Stopped("Stopped in the middle of a background.")
-            pull, lean = (0, 0.0) if finest else (effort.pull, effort.lean * (1.0 - seen))
-            search = Search(effort.passes, pull, lean, far=coarsest, seed=seed + 7919 * turn + depth)
+            pull, lean = (0, 0.0) if finest else (round(effort.pull * seen), effort.lean * (1.0 - seen))
+            search = Search(effort.passes, pull, lean, effort.coherence, far=coarsest, seed=seed + 7919 * turn + depth)
             sources, costs = improve(level, targets, sources, search)
             last = finest and turn == rounds - 1
             level = vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
+    level = without_seams(level, targets, sources, costs, effort.final_selectivity)
     return harmonise(level, doubt(targets, costs), effort.colour_step * seen)
 
 
@@ -217,8 +236,8 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
 def pyramid(pixels: Pixels, hole: Bools, barred: Bools) -> list[Level]:
     """Levels from fine to coarse, until the hole is hardly thicker than a patch; every one with the guide."""
     depth = _thickness(hole, hole | barred)
-    finest = Level(with_texture(pixels, hole | barred), hole, barred, pixels)
-    levels, guided_at = [finest], 0
+    features = with_texture(pixels, hole | barred)
+    levels, guided_at = [Level(features, hole, barred, features)], 0
     while depth > 1.5 * _RADIUS and min(levels[-1].hole.shape) >= 32:
         coarser = levels[-1].coarser()
         if usable_centres(coarser).sum() < _ENOUGH:
@@ -259,16 +278,16 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
     """Give every level the overall colours to expect: those of level `at` with lines continued into the hole."""
     base = levels[at]
     # The guide takes no colour of a barred person either.
-    unknown = (base.unknown | _slivers(base)).astype(np.uint8)
-    drawn = continued(np.ascontiguousarray(base.features[:, :, :3]), unknown)
+    unknown = base.unknown | _slivers(base)
+    drawn = continued(base.features, unknown)
     guided = []
     for depth, level in enumerate(levels):
         height, width = level.hole.shape
         times = 2 ** max(0, at - depth)
         full = (drawn.shape[1] * times, drawn.shape[0] * times) if times > 1 else (width, height)
         method = cv2.INTER_CUBIC if times > 1 else cv2.INTER_AREA
-        guide = cv2.resize(drawn, full, interpolation=method)[:height, :width]
-        guided.append(replace(level, guide=np.ascontiguousarray(guide)))
+        channels = [cv2.resize(c, full, interpolation=method)[:height, :width] for c in cv2.split(drawn)]
+        guided.append(replace(level, guide=np.stack(channels, 2)))
     return guided
 
 
@@ -280,28 +299,44 @@ def _slivers(level: Level) -> Bools:
     return np.asarray(~level.unknown & np.isin(labels, beside) & ~np.isin(labels, large) & bool(len(large)))
 
 
-def continued(pixels: Pixels, unknown: Pixels) -> Pixels:
-    """`(h, w, 3)` pixels with what surrounds the unknown ones (not 0 in `(h, w) uint8`) continued into them."""
+def continued(features: Pixels, unknown: Bools) -> Pixels:
+    """`(h, w, 5)` features without detail, and with what surrounds the unknown `(h, w)` continued into it."""
     from identigen.background import compiled
 
-    drawn = np.asarray(cv2.inpaint(pixels, unknown, 3, cv2.INPAINT_NS), np.uint8)
+    drawn = _softened(features, ~unknown)
     ys, xs = (a.astype(np.int32) for a in np.nonzero(unknown))
-    across, sure = np.zeros((len(ys), 3), np.float32), np.zeros(len(ys), np.float32)
+    seen, sure = np.zeros((len(ys), _CHANNELS), np.float32), np.zeros(len(ys), np.float32)
     turn = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
     directions = np.stack([np.sin(turn), np.cos(turn)], 1).astype(np.float32)
-    scene = (pixels, unknown > 0, ys, xs, directions, np.float32(_UNLIKE), across, sure)
-    _in_bands(len(ys), lambda lo, hi: compiled.look_across(*scene, lo, hi))
-    drawn[ys, xs] = np.rint(sure[:, None] * across + (1 - sure[:, None]) * drawn[ys, xs])
-    return drawn
+    how = (directions, np.float32(_UNLIKE), np.float32(_LINE), np.float32(_NEARNESS))
+    scene = (drawn, unknown, ys, xs, *how, seen, sure)
+    _in_bands(len(ys), lambda lo, hi: compiled.look_around(*scene, lo, hi))
+    drawn[ys, xs] = np.rint(seen)
+    blind = unknown.copy()
+    blind[ys, xs] = sure == 0
+    return _smoothly(drawn, blind)
 
 
-def smooth_start(level: Level) -> Level:
-    """The coarsest level with its hole filled smoothly: the only guess that is never badly wrong."""
-    unknown, painted = (level.hole | level.barred).astype(np.uint8), level.painted
+def _softened(features: Pixels, known: Bools) -> Pixels:
+    """Local means over the known pixels."""
+    share = cv2.GaussianBlur(known.astype(np.float32), (0, 0), _SOFT)
+    weight = known / np.maximum(share, 1e-3)
+    soft = [cv2.GaussianBlur(features[:, :, c] * known.astype(np.float32), (0, 0), _SOFT) for c in range(_CHANNELS)]
+    return np.stack([np.rint(channel * weight).astype(np.uint8) for channel in soft], 2)
+
+
+def _smoothly(features: Pixels, unknown: Bools) -> Pixels:
+    """`(h, w, 5)` features with the unknown ones interpolated smoothly (Bertalmio 2001, Navier-Stokes)."""
+    if not unknown.any():
+        return features
+    hidden, channels = unknown.astype(np.uint8), cv2.split(features)
+    return np.stack([cv2.inpaint(channel, hidden, 3, cv2.INPAINT_NS) for channel in channels], 2)
+
+
+def start(level: Level) -> Level:
+    """The coarsest level with its hole filled by what is expected there."""
     features = level.features.copy()
-    for c in range(_CHANNELS):
-        smooth = cv2.inpaint(np.ascontiguousarray(level.features[:, :, c]), unknown, 3, cv2.INPAINT_NS)
-        features[painted, c] = smooth[painted]
+    features[level.painted] = level.guide[level.painted]
     return replace(level, features=features)
 
 
@@ -392,6 +427,7 @@ class Search:
     passes: int
     pull: int
     lean: float
+    coherence: float
     far: bool
     seed: int
 
@@ -408,7 +444,8 @@ def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tu
     given = (picture, level.guide, pulls, lean)
     _in_bands(count, lambda lo, hi: compiled.measure(*given, ys, xs, sources, costs, lo, hi))
     reach = max(targets.usable.shape) if search.far else 16
-    scene = (*given, targets.usable, targets.order)
+    apart = np.int32(search.coherence**2 * _SIZE * _SIZE * _CHANNELS / 4)
+    scene = (*given, apart, targets.usable, targets.order)
     for turn in range(search.passes):
         stream = (search.seed * 31 + turn * 17 + 1) * 2246822519 % 2**32
         state, how = (ys, xs, sources, costs, sources.copy()), (turn % 2 == 1, reach, stream)
@@ -430,6 +467,53 @@ def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity
     return replace(level, features=features)
 
 
+def without_seams(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity: float) -> Level:
+    """The level with small steps between its pieces, and to what surrounds it, spread until they are not seen.
+
+    A screened Poisson equation for a correction of the colours (Perez 2003, Darabi 2012): it makes up for the
+    differences between neighbours by which the fill departs from its sources. Large steps are edges, or lie in texture
+    that hides them: spreading those would be a haze.
+    """
+    from identigen.background import compiled
+
+    rows, columns = np.flatnonzero(level.hole.any(1)), np.flatnonzero(level.hole.any(0))
+    part = np.s_[rows[0] : rows[-1] + 3, columns[0] : columns[-1] + 3]  # of the level with a margin of one pixel
+    free = np.pad(level.hole, 1)[part]
+    seen = np.pad(~level.barred, 1)[part]
+    fill = np.pad(level.features[:, :, :3], ((1, 1), (1, 1), (0, 0)), mode="edge")[part].astype(np.float32)
+    ys, xs, slopes = expected_slopes(level, targets, sources, costs, selectivity)
+    jumps = np.full((2, *fill.shape), np.nan, np.float32)
+    jumps[:, ys + 1 - rows[0], xs + 1 - columns[0]] = slopes.transpose(1, 0, 2)
+    jumps[0, :, :-1] -= np.diff(fill, axis=1)
+    jumps[1, :-1] -= np.diff(fill, axis=0)
+    weights = 1.0 / (1.0 + np.mean(jumps**2, 3) / _STEP**2)
+    both = np.stack([seen & np.roll(seen, -1, 1), seen & np.roll(seen, -1, 0)])
+    weights[~both | np.isnan(weights)] = 0.0
+    scale = max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
+    correction = np.zeros_like(fill)
+    scene = (correction, np.nan_to_num(jumps), weights, free, np.float32((_SPREAD * scale) ** -2))
+    for half in range(2 * _SWEEPS):
+        _in_bands(len(free), lambda lo, hi, half=half: compiled.relax(*scene, half % 2, lo, hi), _ROWS)  # type: ignore[misc]
+    features = level.features.copy()
+    features[level.hole, :3] = np.clip(np.rint((fill + correction)[free]), 0, 255)
+    return replace(level, features=features)
+
+
+def expected_slopes(
+    level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity: float
+) -> tuple[Ints, Ints, Floats]:
+    """Pixels (ys, xs) in the hole or beside it, and the steps `(n, 2, 3)` of colour to the right and below of them."""
+    from identigen.background import compiled
+
+    beside = cv2.dilate(level.hole.astype(np.uint8), np.ones((3, 3), np.uint8))
+    ys, xs = (a.astype(np.int32) for a in np.nonzero(beside))
+    slopes = np.zeros((len(ys), 2, 3), np.float32)
+    picture = level.features.reshape(level.features.shape[0], -1)
+    scene = (picture, targets.order, sources, costs, targets.trust, ys, xs, np.float32(selectivity), slopes)
+    _in_bands(len(ys), lambda lo, hi: compiled.vote_slopes(*scene, lo, hi))
+    return ys, xs, slopes
+
+
 def doubt(targets: Targets, costs: Ints) -> Floats:
     """`(h, w)` in 0..1: 0 where a patch fits exactly, as in a regular pattern, near 1 where it is the least bad."""
     height, width = targets.order.shape
@@ -447,7 +531,7 @@ def harmonise(level: Level, doubtful: Floats, largest: float) -> Pixels:
     inside = level.hole[part].astype(np.float32)
     fill = level.features[:, :, :3][part].astype(np.float32)
     sigma = 5.0 * max(1.0, _thickness(level.hole, level.unknown) / _GUIDE_DEPTH)
-    missing = cv2.GaussianBlur((level.guide[part] - fill) * inside[:, :, None], (0, 0), sigma)
+    missing = cv2.GaussianBlur((level.guide[part][:, :, :3] - fill) * inside[:, :, None], (0, 0), sigma)
     weight = np.maximum(cv2.GaussianBlur(inside, (0, 0), sigma), 1e-3)
     most = (largest * inside * doubtful[part] * _belief(level)[part])[:, :, None]
     # Saturating softly: a hard limit would draw its own contour lines into a sky.
@@ -463,9 +547,9 @@ def openness(level: Level) -> float:
     return float(1.0 - level.barred[rim].mean()) if rim.any() else 0.0
 
 
-def _in_bands(count: int, work: Callable[[int, int], Any]) -> None:
+def _in_bands(count: int, work: Callable[[int, int], Any], size: int = _BAND) -> None:
     """Run `work(lo, hi)` over bands of fixed size, in as many threads as this process may use."""
-    bands = [(lo, min(lo + _BAND, count)) for lo in range(0, count, _BAND)]
+    bands = [(lo, min(lo + size, count)) for lo in range(0, count, size)]
     if len(bands) == 1:
         work(*bands[0])
     else:

@@ -66,12 +66,12 @@ def evaluate_background(
     `{"scenes": n, "methods": {name: {score: mean}}, "bars": {...}}`. Raises `InputError` when there is nothing to
     measure.
     """
-    fillers = {"truth": _truth_is_given, **rivals(), "ours": _ours(predictor or default_predictor(), seed)}
+    fillers = {"truth": _truth_is_given, **rivals(), "ours": our_filler(predictor or default_predictor(), seed)}
     table: dict[str, list[Scores]] = {name: [] for name in fillers}
     rows: list[Pixels] = []
     _warm_up(fillers["ours"])
     for scene in known_answers(scenes, limit=limit, seed=seed):
-        fills = {name: _timed(filler, scene) for name, filler in fillers.items()}
+        fills = {name: fill_blindly(filler, scene) for name, filler in fillers.items()}
         for name, (fill, seconds) in fills.items():
             table[name].append(score(scene.truth, fill, scene.hole, seconds))
         if sheet is not None:
@@ -207,7 +207,9 @@ def _truth_is_given(pixels: Pixels, hole: Bools) -> Pixels:
     return pixels
 
 
-def _ours(predictor: BackgroundPredictor, seed: int) -> Filler:
+def our_filler(predictor: BackgroundPredictor, seed: int) -> Filler:
+    """A predictor of ours in the form of the rivals."""
+
     def fill(pixels: Pixels, hole: Bools) -> Pixels:
         filled = predictor.predict(pixels, Mask.from_array(hole), None, seed)
         out = pixels.copy()
@@ -217,7 +219,8 @@ def _ours(predictor: BackgroundPredictor, seed: int) -> Filler:
     return fill
 
 
-def _timed(filler: Filler, scene: Scene) -> tuple[Pixels, float]:
+def fill_blindly(filler: Filler, scene: Scene) -> tuple[Pixels, float]:
+    """The scene with its hole filled by somebody who does not see the truth, and the seconds that took."""
     # Whoever fills must not see the answer; only the "truth" row may, which shows what a perfect fill would score.
     shown = scene.truth.copy()
     if filler is not _truth_is_given:

@@ -156,3 +156,24 @@ def test_a_photo_without_anything_to_learn_from_is_refused():
     hole = rectangle((20, 30), 5, 10, 5, 10)
     with pytest.raises(MaskError, match="nothing is left"):
         PatchMatch().predict(picture, Mask.from_array(hole), Mask.from_array(~hole))
+
+
+def test_what_reaches_into_the_hole_ends_with_an_edge_and_no_haze():
+    scene = np.full((120, 160, 3), 210, np.float32)
+    scene[35:85, 85:] = 50
+    scene = np.clip(scene + np.random.default_rng(0).normal(0, 6, scene.shape), 0, 255).astype(np.uint8)
+    hole = rectangle((120, 160), 20, 100, 50, 110)
+    grey = fill(scene, hole)[hole].mean(1)
+    assert ((grey > 85) & (grey < 175)).mean() < 0.002
+
+
+def test_in_a_clear_sky_nobody_sees_where_the_hole_was():
+    down, along = np.mgrid[0:140, 0:180].astype(np.float32)
+    grain = np.random.default_rng(0).normal(0, 0.7, (140, 180, 1))
+    sky = np.stack([90 + 0.35 * down, 140 + 0.25 * down + 0.1 * along, 220 - 0.2 * along], 2) + grain
+    sky = np.clip(np.rint(sky), 0, 255).astype(np.uint8)
+    hole = cv2.ellipse(np.zeros((140, 180), np.uint8), (90, 70), (30, 45), 0, 0, 360, 1, -1) > 0
+    soft = cv2.GaussianBlur(fill(sky, hole).astype(np.float32), (0, 0), 1.5)
+    steps = np.abs(np.diff(soft, axis=0)).mean(2)
+    inside = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8))[1:] > 0
+    assert steps[inside].max() < 2.0 * steps[~inside].max()
