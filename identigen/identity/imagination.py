@@ -22,7 +22,8 @@ from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
 DISTANCE = (0.55, 0.95)  # foretold distance from the source at strength 0 and 1
-PUSH = 0.4  # how fast the flow is steered there at strength 1; it falls with the square, as bent faces look it
+PUSH, GENTLENESS = 0.55, 2.5  # how fast the flow is steered there at strength 1, and the power with which that falls:
+# bent faces look it
 LOOSE = 0.8
 CHANCES = 32  # imagining is cheap, and who is far by chance looks better than who was pushed
 INDIVIDUALITY = 0.6
@@ -147,7 +148,9 @@ class Course:
         aim = aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)
         step = aim @ self.foretelling.lift
         gain = np.maximum(((step @ self.foretelling.likeness.T) * aim).sum(1, keepdims=True), 0.1)
-        return np.asarray(PUSH * self.strength**2 * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32)
+        return np.asarray(
+            PUSH * self.strength**GENTLENESS * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32
+        )
 
     def _length(self, move: Floats) -> Floats:
         """Expected length of a foretold move, given what is not foretold."""
@@ -160,8 +163,8 @@ def usual_identity(conditions: Conditions, condition: Floats) -> Floats:
 
 
 def kinship(strength: float) -> float:
-    """How far kinship is kept: in full up to the usual strength of a half, half of it at 1."""
-    return min(1.0, 1.5 - strength)
+    """How far kinship is kept: in full up to the usual strength of a half, a quarter of it at 1."""
+    return min(1.0, 1.75 - 1.5 * strength)
 
 
 def within_reason(people: Floats, usual: Floats, parity: Floats) -> Floats:
