@@ -21,6 +21,7 @@ SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
 OWN_SHADE, SHADE_REACH = 0.5, 10.0  # share of the photo's own broad shading that stays; pixels of the map
 HARDNESS, SMOOTH = (0.4, 1.4), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
+OWN_LIPS, FEW = 0.8, 50  # share of the difference that goes; pixels of the map that tell nothing
 BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
 
 
@@ -35,6 +36,7 @@ def retouched(
     detail = calmed(codec, detail, usual, colourful, shade)
     detail = with_own_hardness(codec, detail, portrait)
     detail = with_own_shade(codec, detail, portrait, shade)
+    detail = with_own_lips(codec, detail, portrait)
     return with_own_hair(codec, detail, portrait)
 
 
@@ -108,6 +110,15 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Float
     colour = broad(differs - grey, codec.mesh.skin * trust)
     darker = np.minimum(broad(grey, codec.mesh.skin * trust) - shade, 0)
     return np.asarray(detail - shade - colour + darker * tint, np.float32)
+
+
+def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map whose lips are about as dark and as red as the photo's: make-up stays, and none appears."""
+    trust = codec.mesh.lips * portrait.seen * ~portrait.hidden
+    if trust.sum() < FEW:
+        return detail
+    differs = (detail - portrait.detail) * trust[..., None]
+    return np.asarray(detail - OWN_LIPS * codec.mesh.lips[..., None] * differs.sum((0, 1)) / trust.sum(), np.float32)
 
 
 def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:

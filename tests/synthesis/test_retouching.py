@@ -16,6 +16,7 @@ from identigen.synthesis.retouching import (
     shade_tint,
     with_own_hair,
     with_own_hardness,
+    with_own_lips,
     with_own_shade,
 )
 from identigen.types import Bools, Floats, Photo
@@ -121,3 +122,14 @@ def test_no_brows_are_blacker_and_no_moustache_grows_than_the_photo_has(codec: C
     bare = codec.mesh.bare > 0.99
     bare &= (codec.mesh.brows < 0.01) & (codec.mesh.beard_zone < 0.01)
     assert np.allclose(mended[bare], hairy[bare], atol=0.02)
+
+
+def test_nobody_puts_lipstick_on(codec: Codec, portrait: Portrait) -> None:
+    lips = codec.mesh.lips[..., None]
+    painted = portrait.detail + lips * np.array([-0.1, -0.35, -0.3], np.float32)
+    mended = with_own_lips(codec, painted, portrait)
+    where = (codec.mesh.lips > 0.9) & (portrait.seen > 0.9) & ~portrait.hidden
+    off = [np.abs((detail - portrait.detail)[where].mean(0)).max() for detail in (painted, mended)]
+    assert off[1] < 0.4 * off[0]
+    away = codec.mesh.lips < 0.001
+    assert np.allclose(mended[away], painted[away], atol=1e-3)
