@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
 
 
-ROUNDS = ((0.0, 4), (0.4, 4), (0.7, 4), (1.0, 4))
-"""How far on the way from the asked strength to the full one, and how many candidates are drawn there."""
+ROUNDS = ((0.0, 4), (0.4, 5), (0.7, 7))
+"""How far on the way from the asked strength to the full one, and how many candidates are drawn there.
+
+Never all the way: a grimace is worse than a cover."""
 GOOD_AGREEMENT = 0.8
 """A safe candidate that keeps this much of what should be kept is taken without looking at the others."""
 

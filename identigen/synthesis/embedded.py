@@ -19,10 +19,11 @@ from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.synthesis.rendering import Canvas, Drawing, draw, prepare
 from identigen.synthesis.retouching import retouched, shade_tint
-from identigen.synthesis.shaping import missed, new_shape
+from identigen.synthesis.shaping import NOTHING, missed, new_shape
 from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
 
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
+LOOKS = 2  # at what was drawn, while pose or expression is off
 SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
@@ -103,14 +104,16 @@ class Sitting:
         k = len(self.codec.detail_scale)
         detail = self.codec.decode(identity[:k])
         detail = retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
-        shape = new_shape(self.codec, self.portrait, identity[k:], strength)
-        first = draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
-        seen = self._seen(first)
-        if seen is None:
-            return first
-        wanting = missed(self.portrait.points, seen)
-        shape = new_shape(self.codec, self.portrait, identity[k:], strength, wanting)
-        return draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
+        wanting = NOTHING
+        for looks in range(LOOKS + 1):
+            shape = new_shape(self.codec, self.portrait, identity[k:], strength, wanting)
+            drawing = draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
+            seen = self._seen(drawing) if looks < LOOKS else None
+            still = NOTHING if seen is None else missed(self.portrait.points, seen)
+            if still.is_slight:
+                break
+            wanting = wanting + still
+        return drawing
 
     def _seen(self, drawing: Drawing) -> Floats | None:
         """The points `(478, 3)` of the face that was drawn, where the mesh finds them."""

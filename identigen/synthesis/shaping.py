@@ -1,7 +1,7 @@
 """The new identity's build in the photo's pose and with its expression.
 
-What is drawn is looked at once: a new nose or brow makes a head *seem* tilted, and lips seem parted, although the
-points were kept. The second drawing makes up for that, so that pose and expression stay as they are seen.
+What is drawn is looked at: a new nose or brow makes a head *seem* tilted, and lips seem parted, although the points
+were kept. The next drawing makes up for that, so that pose and expression stay as they are seen.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ YAW = NAMES.index("yaw")
 RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
 MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
+SLIGHT_TURN, SLIGHT_GAP = 0.5, 0.008  # degrees; of the eye distance
 NARROWEST = 0.6  # lids never come nearer than this share of their gap
 
 # Upper and lower partners of both eyes and of the inner lips, corners left out.
@@ -38,6 +39,15 @@ class Missed:
     pitch: float = 0.0
     eyes: float = 0.0
     mouth: float = 0.0
+
+    def __add__(self, more: Missed) -> Missed:
+        """What is wanting after a second look, too."""
+        return Missed(self.yaw + more.yaw, self.pitch + more.pitch, self.eyes + more.eyes, self.mouth + more.mouth)
+
+    @property
+    def is_slight(self) -> bool:
+        """Whether nobody would see it."""
+        return max(abs(self.yaw), abs(self.pitch)) < SLIGHT_TURN and max(abs(self.eyes), abs(self.mouth)) < SLIGHT_GAP
 
 
 NOTHING = Missed()
