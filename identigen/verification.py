@@ -15,7 +15,7 @@ from identigen.recognition import Recogniser
 from identigen.report import Report
 from identigen.types import Box, Face, Floats, Outcome, Pixels, Result, Verdict, Window
 
-MARGIN = 0.05
+MARGIN = 0.06
 """Beyond the threshold by this much is safe: another aligner moves a distance by a few hundredths."""
 LEAST_MARGIN = 0.02
 """With less than this nobody is given a new face, however many were tried."""

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
 
 
-ROUNDS = ((0.0, 4), (0.4, 5), (0.7, 7))
+ROUNDS = ((0.0, 4), (0.4, 5), (0.7, 15))
 """How far on the way from the asked strength to the full one, and how many candidates are drawn there.
 
 Never all the way: a grimace is worse than a cover."""
 GOOD_AGREEMENT = 0.8
 """A safe candidate that keeps this much of what should be kept is taken without looking at the others."""
+
+HOPELESS = 0.12
+"""Where even the farthest of the first two rounds falls short of the threshold by this much, nobody else is tried."""
 
 ABOUT_AS_SURE = 0.8
 
@@ -126,6 +129,7 @@ def _with_second_opinion(scene: Scene, subject: Subject, chosen: Trial, outcome:
 def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit) -> tuple[Trial | None, int]:
     """The first safe candidate that keeps enough, else the best keeper among the safe; and how many were drawn."""
     tried, best = 0, None
+    reached: list[float] = []  # how far beyond the threshold each candidate came
     company = scene.company(subject)
     allowed = engine.region(scene.pixels, subject, edit)
     patience = patience_for(scene.attributes(subject)) if subject.face and subject.face.landmarks is not None else 1.0
@@ -134,6 +138,8 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
         for candidate in engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop):
             tried += 1
             trial = _try(scene, subject, edit, candidate, allowed, company)
+            if trial is not None and trial.likeness is not None:
+                reached.append(trial.likeness.to_source - trial.likeness.threshold)
             if trial is None or trial.margin < LEAST_MARGIN:
                 continue
             if trial.is_safe and trial.agreement >= GOOD_AGREEMENT:
@@ -141,6 +147,8 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
             if best is None or _rank(trial) > _rank(best):
                 best = trial
         if best is not None and best.margin >= MARGIN:
+            break
+        if strength > edit.strength and max(reached, default=-1.0) < -HOPELESS:
             break
     return best, tried
 
