@@ -21,6 +21,7 @@ RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline ge
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
 MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
 SLIGHT_TURN, SLIGHT_GAP = 0.5, 0.008  # degrees; of the eye distance
+MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not made good by baring the teeth
 NARROWEST = 0.6  # lids never come nearer than this share of their gap
 
 # Upper and lower partners of both eyes and of the inner lips, corners left out.
@@ -112,7 +113,7 @@ def _with_expression(old: Floats, new: Floats, wanting: Missed) -> Floats:
         length_old = np.linalg.norm(gap_old, axis=1, keepdims=True)
         length_new = np.maximum(np.linalg.norm(gap_new, axis=1, keepdims=True), 1e-6)
         widest = max(float(length_old.max()), 1e-6)
-        wider = max(least, 1 + more * eye_distance(old) / widest)
+        wider = max(least, 1 + min(more, MOST_WIDER) * eye_distance(old) / widest)
         # closed lips have no form that could be widened: they part by no more than twice their gap
         gap = gap_new * (length_old * min(wider, 2.0) / length_new)
         out[upper], out[lower] = middle - gap / 2, middle + gap / 2
