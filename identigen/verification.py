@@ -17,7 +17,7 @@ from identigen.types import Box, Face, Floats, Outcome, Pixels, Result, Verdict,
 
 MARGIN = 0.06
 """Beyond the threshold by this much is safe: another aligner moves a distance by a few hundredths."""
-LEAST_MARGIN = 0.02
+LEAST_MARGIN = 0.025
 """With less than this nobody is given a new face, however many were tried."""
 
 
