@@ -119,7 +119,7 @@ class Course:
 
     def moved(self, identities: Floats) -> Floats:
         """Foretold move `(n, 128)` of the embedding once `identities` `(n, d)` are drawn over the person."""
-        return np.asarray((identities - self.own) @ self.foretelling.likeness.T + self._base)
+        return np.asarray((identities - self.own) @ self.foretelling.likeness.T + self._base, np.float32)
 
     @property
     def wanted(self) -> float:
@@ -134,18 +134,18 @@ class Course:
     def _kept(self) -> Floats:
         """Projection `(128, 128)` of a move onto what stays: age, gender presentation, beard; kin while it is told."""
         axes = np.linalg.qr(self.conditions.axes.T)[0]
-        return np.asarray(axes * ([1.0] * 3 + [kinship(self.strength)] * len(KIN)) @ axes.T)
+        return np.asarray(axes * ([1.0] * 3 + [kinship(self.strength)] * len(KIN)) @ axes.T, np.float32)
 
     @cached_property
     def _usual(self) -> Floats:
         usual = usual_identity(self.conditions, self.condition)
-        return INDIVIDUALITY * self._across(self.moved(usual[None]))
+        return np.asarray(INDIVIDUALITY * self._across(self.moved(usual[None])), np.float32)
 
     def _across(self, move: Floats) -> Floats:
         return np.asarray(move - move @ self._kept)
 
     def _led(self, aim: Floats, missing: Floats) -> Floats:
-        aim = aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)
+        aim = (aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)).astype(np.float32)
         step = aim @ self.foretelling.lift
         gain = np.maximum(((step @ self.foretelling.likeness.T) * aim).sum(1, keepdims=True), 0.1)
         return np.asarray(
