@@ -141,7 +141,7 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
     assert result.report.failed
     assert outcome.asked is Operation.FACE
     assert outcome.applied in (Operation.LAYERED, Operation.SOLID)
-    assert outcome.candidates_tried == 9  # two rounds show that it is hopeless
+    assert outcome.candidates_tried == 14  # two rounds show that it is hopeless
     assert "covered" in outcome.reason
 
 
