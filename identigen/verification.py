@@ -25,7 +25,8 @@ LEAST_MARGIN = 0.025
 class Likeness:
     """How near a face came to those that it must not resemble (Euclidean; larger is safer).
 
-    `to_source` is the smallest of three looks (see `describe_looks`). `to_others` is about the people of the photo as
+    `to_source` is the smallest of three looks (see `describe_looks`), or that of the first where it is too near
+    already. `to_others` is about the people of the photo as
     they were, `to_given` about the identities that were given already, and `usual` is how near the person itself came
     to the nearest of the others: in a crowd of small faces a recogniser takes strangers for one.
     """
@@ -77,10 +78,13 @@ def describe_looks(recogniser: Recogniser, pixels: Pixels, face: Face, box: Box)
 
     By our landmarks; by the recogniser's own five points in `box`; by these in a square as other detectors draw it.
     """
+    return recogniser.describe(pixels, [face, *_unaligned(box)])
+
+
+def _unaligned(box: Box) -> tuple[Face, Face]:
     x1, y1, x2, y2 = box
     across, down, half = (x1 + x2) / 2, (y1 + y2) / 2, 0.55 * max(x2 - x1, y2 - y1)
-    square = (across - half, down - half, across + half, down + half)
-    return recogniser.describe(pixels, [face, Face(box), Face(square)])
+    return Face(box), Face((across - half, down - half, across + half, down + half))
 
 
 def look_again(pixels: Pixels, box: Box) -> Face | None:
@@ -100,14 +104,18 @@ def measure(
     given: Sequence[Floats] = (),
 ) -> Likeness:
     """Describe `face`, which stands where `source` stood, and measure its distances; those to nobody are infinite."""
-    looks = describe_looks(recogniser, pixels, face, source.face.box)
+    [descriptor] = recogniser.describe(pixels, [face])
+    to_source = float(np.linalg.norm(descriptor - source.descriptor))
+    if to_source >= recogniser.threshold:  # else nothing that the other looks tell could make it safe
+        more = recogniser.describe(pixels, _unaligned(source.face.box))
+        to_source = min(to_source, float(np.linalg.norm(more - source.looks[1:], axis=1).min()))
     return Likeness(
-        to_source=float(np.linalg.norm(looks - source.looks, axis=1).min()),
-        to_others=_nearest(looks[0], others),
-        to_given=_nearest(looks[0], given),
+        to_source=to_source,
+        to_others=_nearest(descriptor, others),
+        to_given=_nearest(descriptor, given),
         usual=_nearest(source.descriptor, others),
         threshold=recogniser.threshold,
-        descriptor=np.asarray(looks[0]),
+        descriptor=descriptor,
     )
 
 

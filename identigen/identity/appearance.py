@@ -24,6 +24,7 @@ from identigen.types import Floats, Window
 SIDE = 192  # edge of the canonical map; the training faces are about 139 px wide, more would store only blur
 POINTS = 468  # the mesh without the irises
 COARSE_SIGMA = 15.0  # in canonical pixels: broader than a brow, narrower than a cheek
+_THIRDS = np.full(3, 1 / 3, np.float32)
 FLOOR = 16.0  # added to light before dividing: the ratio of two dark pixels is noise
 
 Ints = npt.NDArray[np.int32]
@@ -173,6 +174,11 @@ def coarse_light(texture: Floats, weight: Floats) -> Floats:
         total += trust * blurred[..., :3]
         mass += trust * np.maximum(blurred[..., 3], 0)
     return np.asarray(np.clip(total / np.maximum(mass, 1e-6)[..., None], 0, 255), np.float32)
+
+
+def brightness(picture: Floats) -> Floats:
+    """Mean `(h, w)` of the three channels of `(h, w, 3) float32`; `mean` itself is forty times slower on so few."""
+    return np.asarray(picture @ _THIRDS)
 
 
 def to_detail(texture: Floats, coarse: Floats) -> Floats:

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import FLOOR, Mesh
+from identigen.identity.appearance import FLOOR, Mesh, brightness
 from identigen.landmarks import BROWS, EYES
 from identigen.models import asset, borrow
 from identigen.types import Floats
@@ -130,7 +130,7 @@ def expression(shape: Floats) -> Floats:
 
 def relief(mesh: Mesh, detail: Floats, seen: Floats) -> float:
     """Log energy of fine detail on the skin: wrinkles, pores, stubble. The level is kept, never the pattern."""
-    grey = detail.mean(-1)
+    grey = brightness(detail)
     fine = cv2.GaussianBlur(grey, (0, 0), 1.2) - cv2.GaussianBlur(grey, (0, 0), 4.0)
     weight = mesh.skin * seen
     if weight.sum() < 100:

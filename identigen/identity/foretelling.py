@@ -36,6 +36,11 @@ class Foretelling:
         stiff = self.likeness @ self.likeness.T + STIFFNESS * np.eye(len(self.likeness))
         return np.asarray(np.linalg.solve(stiff, self.likeness), np.float32)
 
+    @cached_property
+    def obedience(self) -> Floats:
+        """How the embedding moves `(128, 128)` when the latent is moved by the `lift`: nearly as it should."""
+        return np.asarray(self.lift @ self.likeness.T, np.float32)
+
     def base(self, latent: Floats, condition: Floats, embedding: Floats, strength: float) -> Floats:
         """How far `(128,)` the embedding of this person moves when they are drawn as themselves."""
         return np.asarray(self.drift @ features(latent, condition, embedding, strength), np.float32)

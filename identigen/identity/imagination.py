@@ -101,12 +101,13 @@ class Course:
         what sets them apart from the usual face, or all would be led to one place.
         """
         move = self.moved(heading)
-        step = self._led(self._across(move) - self._usual, self.wanted - self._length(self._across(move)))
+        across = self._across(move)
+        aim = self._aimed(across - self._usual, self.wanted - self._length(across))
         if len(self.strangers):
             apart = move[:, None] - self.strangers
             nearest = apart[np.arange(len(move)), np.linalg.norm(apart, axis=2).argmin(1)]
-            step += self._led(self._across(nearest), ELBOW_ROOM - self._length(nearest))
-        return step
+            aim += self._aimed(self._across(nearest), ELBOW_ROOM - self._length(nearest))
+        return np.asarray(aim @ self.foretelling.lift)
 
     def worth(self, people: Floats) -> Floats:
         """How well `(n,)` each of `people` `(n, d)` would do: far enough, little lost, not like anybody else here."""
@@ -144,13 +145,12 @@ class Course:
     def _across(self, move: Floats) -> Floats:
         return np.asarray(move - move @ self._kept)
 
-    def _led(self, aim: Floats, missing: Floats) -> Floats:
+    def _aimed(self, aim: Floats, missing: Floats) -> Floats:
+        """By how much `(n, 128)` the embedding shall move along `aim`, of which `missing` `(n,)` is wanting."""
         aim = (aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)).astype(np.float32)
-        step = aim @ self.foretelling.lift
-        gain = np.maximum(((step @ self.foretelling.likeness.T) * aim).sum(1, keepdims=True), 0.1)
-        return np.asarray(
-            PUSH * self.strength**GENTLENESS * np.clip(missing, 0, 0.3)[:, None] * step / gain, np.float32
-        )
+        gain = np.maximum(((aim @ self.foretelling.obedience) * aim).sum(1, keepdims=True), 0.1)
+        push = PUSH * self.strength**GENTLENESS * np.clip(missing, 0, 0.3)[:, None]
+        return np.asarray(push / gain * aim, np.float32)
 
     def _length(self, move: Floats) -> Floats:
         """Expected length of a foretold move, given what is not foretold."""

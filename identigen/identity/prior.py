@@ -78,8 +78,8 @@ def sample(
 ) -> Floats:
     """Carry noise `(n, d)` to faces under one condition `(c,)` or one each `(n, c)`, by Heun's method.
 
-    `steer` looks at where each face is heading `(n, d)` and answers with how far it should be moved; the flow is bent
-    on the way, so that what arrives is still a face.
+    `steer` looks, at the start of each step, at where each face is heading `(n, d)` and answers with how far it should
+    be moved; the flow is bent on the way, so that what arrives is still a face.
     """
     guidance, steps = GUIDANCE if guidance is None else guidance, STEPS if steps is None else steps
     x = torch.from_numpy(np.array(start))
@@ -87,24 +87,21 @@ def sample(
 
     def velocity(at: Tensor, moment: float) -> Tensor:
         if guidance == 1.0:
-            towards: Tensor = network(at, torch.full((len(at),), moment), told, torch.ones(len(at), 1))
-        else:
-            time, known = (
-                torch.full((2 * len(at),), moment),
-                torch.cat([torch.ones(len(at), 1), torch.zeros(len(at), 1)]),
-            )
-            with_, without = network(torch.cat([at, at]), time, torch.cat([told, told]), known).chunk(2)
-            towards = torch.as_tensor(without + guidance * (with_ - without))
-        if steer is None:
-            return towards
-        heading = at + (1 - moment) * towards
-        return towards + STEERING * torch.from_numpy(steer(heading.numpy()))
+            alone: Tensor = network(at, torch.full((len(at),), moment), told, torch.ones(len(at), 1))
+            return alone
+        time, known = (
+            torch.full((2 * len(at),), moment),
+            torch.cat([torch.ones(len(at), 1), torch.zeros(len(at), 1)]),
+        )
+        with_, without = network(torch.cat([at, at]), time, torch.cat([told, told]), known).chunk(2)
+        return torch.as_tensor(without + guidance * (with_ - without))
 
     for k in range(steps):
         now, step = k / steps, 1.0 / steps
         first = velocity(x, now)
-        second = velocity(x + step * first, min(now + step, 1.0))
-        x = x + step * (first + second) / 2
+        bend = 0.0 if steer is None else STEERING * torch.from_numpy(steer((x + (1 - now) * first).numpy()))
+        second = velocity(x + step * (first + bend), min(now + step, 1.0))
+        x = x + step * ((first + second) / 2 + bend)
     return np.asarray(x.numpy(), np.float32)
 
 

@@ -72,6 +72,17 @@ def choose_dtype(device: str) -> torch.dtype:
     return torch.float16 if device == "mps" else torch.float32
 
 
+def keep_numpy_to_one_thread() -> None:
+    """Let numpy multiply matrices in the calling thread from now on.
+
+    Its threads wait busily for more work and take the cores from torch's: the small products between two calls of a
+    network become slower, not faster, and differ in their last digit with the number of cores.
+    """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="blas")
+
+
 def free_gigabytes(device: str) -> float | None:
     """Free memory of a card; None where there is nothing to share: on a processor, and on a card that is lent whole."""
     import torch

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from identigen import masks
 from identigen.detection import Detector
 from identigen.errors import EngineError, ModelError, OperationUnavailable, PlanError
+from identigen.models.devices import keep_numpy_to_one_thread
 from identigen.obfuscation import WARNINGS
 from identigen.pipeline.plan import derived_seed, make_plan
 from identigen.pipeline.removal import engine_of
@@ -70,6 +71,7 @@ class Pipeline:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
+        keep_numpy_to_one_thread()
         self.settings = settings or Settings.from_environment()
         self.detector = Detector(self.settings)
         self.recogniser: Recogniser = default_recogniser()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import Codec
+from identigen.identity.appearance import Codec, brightness
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
@@ -65,7 +65,7 @@ def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0, 
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
     out = usual + away * (1 - (1 - BARE_SKIN) * codec.mesh.bare)[..., None]
-    grey, usual_grey = out.mean(-1, keepdims=True), usual.mean(-1, keepdims=True)
+    grey, usual_grey = brightness(out)[..., None], brightness(usual)[..., None]
     plain = usual - usual_grey + np.minimum(grey - usual_grey, 0) * shade
     tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]
     return np.asarray(grey + colourful * tint, np.float32)
@@ -80,7 +80,7 @@ def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Float
     trust = np.asarray(codec.mesh.skin * portrait.seen * ~portrait.hidden, np.float32)
 
     def modelling(picture: Floats) -> Floats:
-        grey = picture.mean(-1)
+        grey = brightness(picture)
         return np.asarray(cv2.GaussianBlur(grey, (0, 0), fine) - cv2.GaussianBlur(grey, (0, 0), broad), np.float32)
 
     def energy(band: Floats) -> Floats:
@@ -100,10 +100,10 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Float
     """
     trust = np.asarray(portrait.seen * ~portrait.hidden, np.float32)
     differs = detail - portrait.detail
-    grey = differs.mean(-1, keepdims=True)
+    grey = brightness(differs)[..., None]
 
     def broad(picture: Floats, zone: Floats) -> Floats:
-        part, mass = (cv2.GaussianBlur(p, (0, 0), SHADE_REACH) for p in (picture * zone[..., None], zone))
+        part, mass = (_widely(p, SHADE_REACH) for p in (picture * zone[..., None], zone))
         return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None] * zone[..., None])
 
     shade = OWN_SHADE * broad(grey, codec.mesh.bare * trust)
@@ -130,10 +130,18 @@ def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     for zone, reach, (least, most) in ((mesh.brows, 60.0, BROW_GAIN), (mesh.beard_zone, 6.0, BEARD_GAIN)):
         trust = zone * portrait.seen
         old, new = (
-            cv2.GaussianBlur(np.minimum(picture.mean(-1), 0), (0, 0), 2.0) for picture in (portrait.detail, detail)
+            cv2.GaussianBlur(np.minimum(brightness(picture), 0), (0, 0), 2.0) for picture in (portrait.detail, detail)
         )
-        around = cv2.GaussianBlur(np.stack([old * trust, new * trust, trust], -1), (0, 0), reach)
+        around = _widely(np.stack([old * trust, new * trust, trust], -1), reach)
         known = around[..., 2] > 0.02 * around[..., 2].max()
         gain = np.clip(around[..., 0] / np.minimum(around[..., 1], -1e-3 * around[..., 2] - 1e-9), least, most)
         detail = detail + (np.where(known, gain - 1, 0) * zone * new)[..., None]
     return np.asarray(detail, np.float32)
+
+
+def _widely(picture: Floats, reach: float) -> Floats:
+    """A Gaussian blur of many pixels, worked out on a small copy: of what is as smooth nothing is lost."""
+    side = max(16, round(len(picture) * min(1.0, 4 / reach)))
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), reach * side / len(picture))
+    return np.asarray(cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.float32)
