@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE
+from identigen.landmarks import EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.models import asset, borrow
 from identigen.types import Floats, Window
@@ -84,9 +84,10 @@ class Mesh:
 
     @cached_property
     def bare(self) -> Floats:
-        """1 on forehead, cheeks and chin, softly 0 near brows, eyes, nose and mouth."""
+        """1 on forehead, cheeks and chin and between the eyes, softly 0 near brows, eyes, nose and mouth."""
         nose = np.zeros((SIDE, SIDE), np.uint8)
-        cv2.fillConvexPoly(nose, cv2.convexHull(np.round(self.canonical[NOSE]).astype(np.int32)), (1,))
+        below_eyes = NOSE[self.canonical[NOSE, 1] > self.canonical[EYES, 1].mean()]
+        cv2.fillConvexPoly(nose, cv2.convexHull(np.round(self.canonical[below_eyes]).astype(np.int32)), (1,))
         away = self.skin * (cv2.dilate(nose, disc(5)) == 0)
         return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
 

@@ -19,6 +19,7 @@ from identigen.types import Bools, Floats, Pixels, Window
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
 MARK = 3.7  # medians of fine relief: what is stronger is a mark of its own
+SMOOTH = 1e-6  # energy of relief that nobody sees
 ROUGHEST, ROUGH_REACH = 2.5, 3.0  # medians of its energy, from which on relief is left behind; pixels of the map
 LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
 # or small ones would be slits
@@ -75,12 +76,12 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
     coarse = _resized(portrait.coarse, side)
     trust = _resized(codec.mesh.skin * portrait.seen * ~portrait.hidden, side)
     texture = codec.mesh.unwarp(pixels, portrait.points, side)
-    rest = to_detail(texture, coarse) - _resized(portrait.expected, side)
+    detail, expected = to_detail(texture, coarse), _resized(portrait.expected, side)
     return Canvas(
         window=working_window(portrait.points, (pixels.shape[0], pixels.shape[1])),
         side=side,
         coarse=coarse,
-        fine=_fine_relief(rest, trust, _resized(codec.mesh.bare, side)),
+        fine=_fine_relief(detail, expected, trust, _resized(codec.mesh.bare, side)),
         opacity=_opacity(codec, portrait),
         sharpness=_sharpness(portrait.detail, portrait.seen),
     )
@@ -108,7 +109,7 @@ def _exposed(skin: Floats) -> Floats:
     return np.asarray(np.maximum(skin * np.minimum(1, 255.0 / brightest), 0), np.float32)
 
 
-def _fine_relief(rest: Floats, trust: Floats, bare: Floats) -> Floats:
+def _fine_relief(detail: Floats, expected: Floats, trust: Floats, bare: Floats) -> Floats:
     """The photo's fine detail that no identity explains, taken from the other side of the face.
 
     Pores, grain, freckles and small wrinkles keep their density and size; a pattern that could be recognised does not
@@ -116,11 +117,12 @@ def _fine_relief(rest: Floats, trust: Floats, bare: Floats) -> Floats:
     rest (a strand of hair, the edge of a hard shadow), and so is everything off `bare` skin: there it is the edge of a
     nostril or a lid, whose mirror image would be a ghost.
     """
-    side = len(rest)
-    sigma = 3.0 * side / SIDE
-    mass = cv2.GaussianBlur(trust, (0, 0), sigma) + 1e-3
-    broad = cv2.GaussianBlur(rest * trust[..., None], (0, 0), sigma) / mass[..., None]
-    fine = rest - broad
+    reach = 3.0 * len(detail) / SIDE
+    mass = cv2.GaussianBlur(trust, (0, 0), reach)[..., None] + 1e-3
+    seen, told = (m - cv2.GaussianBlur(m * trust[..., None], (0, 0), reach) / mass for m in (detail, expected))
+    # What the `expected` face explains is taken away only where it does: a wrinkle it made up would leave its negative.
+    alike, energy = (cv2.GaussianBlur(brightness(m * told) * trust, (0, 0), reach) for m in (seen, told))
+    fine = seen - np.clip(alike / (energy + SMOOTH), 0, 1)[..., None] * told
     known = trust > 0.5
     limit = MARK * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
     fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * _evenness(fine, trust, known))[..., None]

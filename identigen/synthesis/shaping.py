@@ -22,6 +22,7 @@ SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nos
 MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
 SLIGHT_TURN, SLIGHT_GAP = 0.5, 0.008  # degrees; of the eye distance
 MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not made good by baring the teeth
+FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
 NARROWEST = 0.6  # lids never come nearer than this share of their gap
 
 # Upper and lower partners of both eyes and of the inner lips, corners left out.
@@ -30,6 +31,11 @@ _LIDS = (
     (np.array([466, 388, 387, 386, 385, 384, 398]), np.array([249, 390, 373, 374, 380, 381, 382])),
 )
 _LIPS = (np.array([191, 80, 81, 82, 13, 312, 311, 310, 415]), np.array([95, 88, 178, 87, 14, 317, 402, 318, 324]))
+# The middle of each lip and its outline, partners of these.
+_FLESH = (
+    (np.array([183, 42, 41, 38, 12, 268, 271, 272, 407]), np.array([185, 40, 39, 37, 0, 267, 269, 270, 409])),
+    (np.array([96, 89, 179, 86, 15, 316, 403, 319, 325]), np.array([146, 91, 181, 84, 17, 314, 405, 321, 375])),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     shape = shape + freedom * (_turned(shape, wanting) - shape)
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
-    return _with_expression(portrait.aligned, np.asarray(shape, np.float32), wanting)
+    return _with_own_lips(portrait.aligned, _with_expression(portrait.aligned, np.asarray(shape, np.float32), wanting))
 
 
 def _turned(shape: Floats, wanting: Missed) -> Floats:
@@ -117,4 +123,15 @@ def _with_expression(old: Floats, new: Floats, wanting: Missed) -> Floats:
         # closed lips have no form that could be widened: they part by no more than twice their gap
         gap = gap_new * (length_old * min(wider, 2.0) / length_new)
         out[upper], out[lower] = middle - gap / 2, middle + gap / 2
+    return out
+
+
+def _with_own_lips(old: Floats, new: Floats) -> Floats:
+    """Make each of the new lips about as full as the old one."""
+    out = np.array(new)
+    for inner, (middle, outer) in zip(_LIPS, _FLESH, strict=True):
+        full_old, full_new = (float(np.linalg.norm(shape[outer] - shape[inner], axis=1).mean()) for shape in (old, new))
+        ratio = full_new / max(full_old, 1e-6)
+        for ring in (middle, outer):
+            out[ring] = new[inner] + (new[ring] - new[inner]) * (np.clip(ratio, *FULLNESS) / max(ratio, 1e-6))
     return out
