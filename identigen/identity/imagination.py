@@ -21,7 +21,7 @@ from identigen.identity.prior import load_prior, noise, sample
 from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
-DISTANCE = (0.55, 0.95)  # foretold distance from the source at strength 0 and 1
+DISTANCE = (0.8, 1.0)  # foretold distance from the source at strength 0 and 1, beyond which nobody needs to be farther
 PUSH = 0.7  # how fast the flow is steered there at strength 1
 GENTLENESS = 2.5  # with this power of the strength that falls: who was pushed hard looks it
 LOOSE = 0.8
@@ -30,7 +30,7 @@ INDIVIDUALITY = 0.6
 OVERSTATED = 1.3
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
-KEEPING = 0.1
+KEEPING = 0.05
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
 APPARENT = [NAMES.index(name) for name in ("age", "femininity", "beard")]
