@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,8 @@ def evaluate_identity(
         print(f"\n{format_groups(title, rows)}")
     without = [case for case in cases if case.outcome is None]
     print("".join(f"\nno new face: {case.name}: {case.reason}" for case in without))
+    known = [case for case in cases if case.outcome and is_hit(case.after, case.person, *_as_arrays(gallery))]
+    print("".join(f"\nknown again: {case.name}" for case in known))
     if groups is not None:
         rounded = json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 3))
         groups.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
@@ -178,7 +181,7 @@ def measure_cases(
                 outcome=outcome if done else None,
                 sharpness=energy_ratio(_fine_energy, photo.pixels, pixels, outcome) if done else float("nan"),
                 noise=energy_ratio(_noise, photo.pixels, pixels, outcome) if done else float("nan"),
-                tile=_tile(photo.pixels, pixels, subject) if keep_tile else None,
+                tile=_tile(photo.pixels, pixels, subject, f"{path.stem[-12:]} {subject.id}") if keep_tile else None,
                 reason="" if done else outcome.reason,
             )
         )
@@ -188,7 +191,7 @@ def measure_cases(
 def summary(cases: Sequence[Case], unseen: int, gallery: Sequence[tuple[str, Floats]]) -> dict[str, Any]:
     """All figures by name; `unseen` pictures count as re-identified."""
     total = len(cases) + unseen
-    people, vectors = np.array([name for name, _ in gallery]), np.array([vector for _, vector in gallery])
+    people, vectors = _as_arrays(gallery)
     done = [case for case in cases if case.outcome is not None]
     hits = (unseen + sum(is_hit(c.after, c.person, people, vectors) for c in cases)) / max(total, 1)
     hits_first = (unseen + sum(is_hit(c.first, c.person, people, vectors) for c in cases)) / max(total, 1)
@@ -202,6 +205,7 @@ def summary(cases: Sequence[Case], unseen: int, gallery: Sequence[tuple[str, Flo
         "distance, closed loop": _mean(distance(c.after, c.source) for c in cases),
         "distance, first candidate": _mean(distance(c.first, c.source) for c in cases),
         "distance of two seeds, median": _median(apart),
+        "distance of two people in a photo, least": min(_within_photos(done), default=float("nan")),
     }
     for detector in DETECTORS:
         table[f"found again by {detector}"] = _mean(float(c.seen[detector]) for c in done if detector in c.seen)
@@ -243,6 +247,18 @@ def by_group(
                 "age": _median(abs(_change(c.outcome, "apparent_age")) for c in done if c.outcome),
             }
     return figures
+
+
+def _as_arrays(gallery: Sequence[tuple[str, Floats]]) -> tuple[np.ndarray[Any, Any], Floats]:
+    """Names `(n,)` and descriptors `(n, 128)`."""
+    return np.array([name for name, _ in gallery]), np.array([vector for _, vector in gallery])
+
+
+def _within_photos(cases: Sequence[Case]) -> Iterator[float]:
+    """Distances between the new faces of every two people of one picture."""
+    for one, two in combinations(cases, 2):
+        if one.name.rpartition(" ")[0] == two.name.rpartition(" ")[0] and one.after is not None:
+            yield distance(two.after, one.after)
 
 
 def is_hit(vector: Floats | None, person: str, people: np.ndarray[Any, Any], vectors: Floats) -> bool:
@@ -370,9 +386,12 @@ def _grey(pixels: Pixels) -> Floats:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
 
 
-def _tile(before: Pixels, after: Pixels, subject: Subject) -> Pixels:
-    """The face before and, below, after, `ENLARGED` times its size in the photo."""
+def _tile(before: Pixels, after: Pixels, subject: Subject, name: str) -> Pixels:
+    """The face before and, below, after, `ENLARGED` times its size in the photo; the name stands in a corner."""
     assert subject.face is not None
     around = square_around(subject.face.box, 1.6, 1)
     crop = square_around(subject.face.box, 1.6, min(LARGEST, round(ENLARGED * around.window.width)))
-    return np.vstack([crop.extract(before), crop.extract(after)])
+    tile = np.ascontiguousarray(np.vstack([crop.extract(before), crop.extract(after)]))
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(tile, name, (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, width, cv2.LINE_AA)
+    return tile
