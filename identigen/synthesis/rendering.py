@@ -122,7 +122,7 @@ def _fine_relief(detail: Floats, expected: Floats, trust: Floats, bare: Floats) 
     seen, told = (m - cv2.GaussianBlur(m * trust[..., None], (0, 0), reach) / mass for m in (detail, expected))
     # What the `expected` face explains is taken away only where it does: a wrinkle it made up would leave its negative.
     alike, energy = (cv2.GaussianBlur(brightness(m * told) * trust, (0, 0), reach) for m in (seen, told))
-    fine = seen - np.clip(alike / (energy + SMOOTH), 0, 1)[..., None] * told
+    fine = seen - np.clip(alike / np.maximum(energy, SMOOTH), 0, 1)[..., None] * told
     known = trust > 0.5
     limit = MARK * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
     fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * _evenness(fine, trust, known))[..., None]
