@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from identigen.identity.appearance import Codec
 from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import EYES, OVAL, eye_distance, eye_openness, head_pose, mouth_openness
 from identigen.types import Floats
+
+Ints = npt.NDArray[np.int_]
 
 YAW = NAMES.index("yaw")
 RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
@@ -31,10 +34,23 @@ _LIDS = (
     (np.array([466, 388, 387, 386, 385, 384, 398]), np.array([249, 390, 373, 374, 380, 381, 382])),
 )
 _LIPS = (np.array([191, 80, 81, 82, 13, 312, 311, 310, 415]), np.array([95, 88, 178, 87, 14, 317, 402, 318, 324]))
-# The middle of each lip and its outline, partners of these.
+_CORNERS = np.array([78, 308])
+# Three more rings of each lip, from these partners to its outline.
 _FLESH = (
-    (np.array([183, 42, 41, 38, 12, 268, 271, 272, 407]), np.array([185, 40, 39, 37, 0, 267, 269, 270, 409])),
-    (np.array([96, 89, 179, 86, 15, 316, 403, 319, 325]), np.array([146, 91, 181, 84, 17, 314, 405, 321, 375])),
+    np.array(
+        [
+            [183, 42, 41, 38, 12, 268, 271, 272, 407],
+            [184, 74, 73, 72, 11, 302, 303, 304, 408],
+            [185, 40, 39, 37, 0, 267, 269, 270, 409],
+        ]
+    ),
+    np.array(
+        [
+            [96, 89, 179, 86, 15, 316, 403, 319, 325],
+            [77, 90, 180, 85, 16, 315, 404, 320, 307],
+            [146, 91, 181, 84, 17, 314, 405, 321, 375],
+        ]
+    ),
 )
 
 
@@ -81,7 +97,8 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     shape = shape + freedom * (_turned(shape, wanting) - shape)
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
-    return _with_own_lips(portrait.aligned, _with_expression(portrait.aligned, np.asarray(shape, np.float32), wanting))
+    shape = _with_own_eyes(portrait.aligned, np.asarray(shape, np.float32), wanting.eyes)
+    return _with_own_mouth(portrait.aligned, shape, wanting.mouth)
 
 
 def _turned(shape: Floats, wanting: Missed) -> Floats:
@@ -107,31 +124,39 @@ def _below_glasses(codec: Codec) -> Floats:
     return np.asarray(np.clip((height - height[EYES].mean() - 15) / 40, 0.1, 1), np.float32)
 
 
-def _with_expression(old: Floats, new: Floats, wanting: Missed) -> Floats:
-    """Open the new mouth and eyes as wide as the old ones, and by what is `wanting` wider."""
+def _with_own_eyes(old: Floats, new: Floats, wanting: float) -> Floats:
+    """Open the new eyes as wide as the old ones, and by what is `wanting` wider."""
     out = np.array(new)
-    for (upper, lower), more, least in (
-        *((lids, wanting.eyes, NARROWEST) for lids in _LIDS),
-        (_LIPS, wanting.mouth, 0.0),
-    ):
-        gap_old, gap_new = old[lower] - old[upper], out[lower] - out[upper]
-        middle = (out[lower] + out[upper]) / 2
-        length_old = np.linalg.norm(gap_old, axis=1, keepdims=True)
-        length_new = np.maximum(np.linalg.norm(gap_new, axis=1, keepdims=True), 1e-6)
-        widest = max(float(length_old.max()), 1e-6)
-        wider = max(least, 1 + min(more, MOST_WIDER) * eye_distance(old) / widest)
-        # closed lips have no form that could be widened: they part by no more than twice their gap
-        gap = gap_new * (length_old * min(wider, 2.0) / length_new)
+    for upper, lower in _LIDS:
+        gap, middle = _gap(old, upper, lower, wanting, NARROWEST), (new[lower] + new[upper]) / 2
         out[upper], out[lower] = middle - gap / 2, middle + gap / 2
     return out
 
 
-def _with_own_lips(old: Floats, new: Floats) -> Floats:
-    """Make each of the new lips about as full as the old one."""
-    out = np.array(new)
-    for inner, (middle, outer) in zip(_LIPS, _FLESH, strict=True):
-        full_old, full_new = (float(np.linalg.norm(shape[outer] - shape[inner], axis=1).mean()) for shape in (old, new))
-        ratio = full_new / max(full_old, 1e-6)
-        for ring in (middle, outer):
-            out[ring] = new[inner] + (new[ring] - new[inner]) * (np.clip(ratio, *FULLNESS) / max(ratio, 1e-6))
+def _with_own_mouth(old: Floats, new: Floats, wanting: float) -> Floats:
+    """Open the new mouth as wide as the old one, and by what is `wanting` wider, with lips about as full.
+
+    The line between the lips is how somebody smiles or pouts, and stays; it is drawn between the new corners.
+    """
+    out, (upper, lower) = np.array(new), _LIPS
+    old_ends, new_ends = old[_CORNERS], new[_CORNERS]
+    scale = np.linalg.norm(new_ends[1] - new_ends[0]) / max(float(np.linalg.norm(old_ends[1] - old_ends[0])), 1e-6)
+    line = new_ends.mean(0) + scale * ((old[upper] + old[lower]) / 2 - old_ends.mean(0))
+    gap = _gap(old, upper, lower, wanting, 0.0)
+    for inner, rings, side in ((upper, _FLESH[0], -0.5), (lower, _FLESH[1], 0.5)):
+        full_old, full_new = (np.linalg.norm(shape[rings[-1]] - shape[inner], axis=1).mean() for shape in (old, new))
+        ratio = float(full_new / max(full_old, 1e-6))
+        share = float(np.clip(ratio, *FULLNESS)) / max(ratio, 1e-6)
+        out[inner] = line + side * gap
+        out[rings] = out[inner] + share * (new[rings] - new[inner])
     return out
+
+
+def _gap(old: Floats, upper: Ints, lower: Ints, more: float, least: float) -> Floats:
+    """From each upper point of a portrait to its lower partner, once the widest is `more` eye distances wider.
+
+    Not below `least` of what it is, and at most twice that: what is closed has no form to be opened.
+    """
+    gap = old[lower] - old[upper]
+    widest = max(float(np.linalg.norm(gap, axis=1).max()), 1e-6)
+    return np.asarray(gap * np.clip(1 + min(more, MOST_WIDER) * eye_distance(old) / widest, least, 2.0), np.float32)

@@ -73,3 +73,34 @@ def test_two_looks_add_up_and_what_nobody_sees_is_let_be() -> None:
     assert both.is_slight
     assert not Missed(pitch=-2.0).is_slight
     assert not Missed(eyes=0.02).is_slight
+
+
+def somebody_else(codec: Codec, portrait: Portrait, seed: int) -> Floats:
+    """Points of somebody of quite another build, as they would stand in the photo."""
+    code = np.random.default_rng(seed).standard_normal(len(portrait.shape_code)).astype(np.float32)
+    return portrait.to_photo(new_shape(codec, portrait, 1.5 * code, 1.0))
+
+
+UPPER_LIP, LOWER_LIP = np.array([80, 81, 82, 13, 312, 311, 310]), np.array([88, 178, 87, 14, 317, 402, 318])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_lips_never_cross_and_the_smile_stays(codec: Codec, portrait: Portrait, seed: int) -> None:
+    other = somebody_else(codec, portrait, seed)
+    assert (other[LOWER_LIP, 1] > other[UPPER_LIP, 1]).all()
+    assert (other[17, 1] > other[14, 1]) and (other[13, 1] > other[0, 1])  # outlines outside of the gap
+
+    def rise(points: Floats) -> float:
+        """How far the corners stand above the middle of the mouth, as a share of its width."""
+        sag = points[[13, 14], 1].mean() - points[[78, 308], 1].mean()
+        return float(sag / np.linalg.norm(points[308] - points[78]))
+
+    assert rise(other) == pytest.approx(rise(portrait.points), abs=0.03)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_lips_stay_about_as_full(codec: Codec, portrait: Portrait, seed: int) -> None:
+    other = somebody_else(codec, portrait, seed)
+    for outer, inner in ((0, 13), (17, 14)):
+        full = [np.linalg.norm(points[outer] - points[inner]) for points in (portrait.points, other)]
+        assert 0.6 < full[1] / full[0] < 1.6
