@@ -35,7 +35,7 @@ Ints = npt.NDArray[np.int32]
 
 _RADIUS = 3
 _SIZE = 2 * _RADIUS + 1
-_CHANNELS = 5
+_CHANNELS, _STRIDE = 5, 8
 _BAND = 4096
 """Targets in a band; fixed, so that the result does not depend on the number of cores."""
 _TEXTURE = 3.0
@@ -91,7 +91,7 @@ class Effort:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Level:
-    """One scale: features `(h, w, 5) uint8` (RGB, two of texture), hole and barred `(h, w)`, guide `(h, w, 5)`."""
+    """One scale: features `(h, w, 8) uint8` (RGB, two of texture, nothing), hole and barred, guide `(h, w, 5)`."""
 
     features: Pixels
     hole: Bools
@@ -120,7 +120,9 @@ class Level:
         weight = np.maximum(_halve(known), 1e-6)
         # Channel by channel: as floats all five together would be the largest thing in memory.
         means = [_halve(self.features[:, :, c] * known) / weight for c in range(_CHANNELS)]
-        features = np.stack([np.rint(mean).astype(np.uint8) for mean in means], 2)
+        features = np.zeros((*means[0].shape, _STRIDE), np.uint8)
+        for c, mean in enumerate(means):
+            features[:, :, c] = np.rint(mean)
         hole = _halve(self.hole.astype(np.float32)) > 0
         # Barred colours are never averaged in, so that half a free cell is free: a crowd would leave no coarse scale.
         barred = _halve(self.barred.astype(np.float32)) > 0.5
@@ -133,6 +135,8 @@ class Targets:
 
     ys: Ints
     xs: Ints
+    places: Ints
+    """Numbers of the pixels they are centred on, counted in reading order."""
     order: Ints
     """`(h, w)`: number of the target centred on a pixel, -1 where there is none."""
     trust: Floats
@@ -266,7 +270,7 @@ def with_texture(pixels: Pixels, unknown: Bools) -> Pixels:
     # A gradient that reaches into the hole says nothing about the scene.
     known = (cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.float32)
     share = np.maximum(cv2.blur(known, (9, 9)), 1e-3)
-    features = np.empty((*unknown.shape, _CHANNELS), np.uint8)
+    features = np.zeros((*unknown.shape, _STRIDE), np.uint8)
     features[:, :, :3] = pixels
     for channel, (dx, dy) in enumerate(((1, 0), (0, 1)), start=3):
         slope = np.abs(cv2.Sobel(grey, cv2.CV_32F, dx, dy, ksize=1)) * known
@@ -304,12 +308,15 @@ def continued(features: Pixels, unknown: Bools) -> Pixels:
     from identigen.background import compiled
 
     drawn = _softened(features, ~unknown)
+    away = np.asarray(cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
     ys, xs = (a.astype(np.int32) for a in np.nonzero(unknown))
     seen, sure = np.zeros((len(ys), _CHANNELS), np.float32), np.zeros(len(ys), np.float32)
     turn = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
     directions = np.stack([np.sin(turn), np.cos(turn)], 1).astype(np.float32)
-    how = (directions, np.float32(_UNLIKE), np.float32(_LINE), np.float32(_NEARNESS))
-    scene = (drawn, unknown, ys, xs, *how, seen, sure)
+    nearness = np.maximum(np.arange(sum(unknown.shape), dtype=np.float32), 1) ** -_NEARNESS
+    nearness[0] = 0
+    how = (directions, np.float32(_UNLIKE), np.float32(_LINE), nearness.astype(np.float32))
+    scene = (drawn, away, ys, xs, *how, seen, sure)
     _in_bands(len(ys), lambda lo, hi: compiled.look_around(*scene, lo, hi))
     drawn[ys, xs] = np.rint(seen)
     blind = unknown.copy()
@@ -336,7 +343,7 @@ def _smoothly(features: Pixels, unknown: Bools) -> Pixels:
 def start(level: Level) -> Level:
     """The coarsest level with its hole filled by what is expected there."""
     features = level.features.copy()
-    features[level.painted] = level.guide[level.painted]
+    features[level.painted, :_CHANNELS] = level.guide[level.painted]
     return replace(level, features=features)
 
 
@@ -375,8 +382,9 @@ def find_targets(level: Level) -> Targets:
     ys, xs = (a.astype(np.int32) for a in np.nonzero(touched))
     order = np.full(touched.shape, -1, np.int32)
     order[ys, xs] = np.arange(len(ys), dtype=np.int32)
+    places = (ys * touched.shape[1] + xs).astype(np.int32)
     trust = np.maximum(1.3 ** -_inward(level.unknown)[ys, xs], 1e-3).astype(np.float32)
-    return Targets(ys, xs, order, trust, _belief(level)[ys, xs], usable_centres(level))
+    return Targets(ys, xs, places, order, trust, _belief(level)[ys, xs], usable_centres(level))
 
 
 def _belief(level: Level) -> Floats:
@@ -389,10 +397,9 @@ def _belief(level: Level) -> Floats:
 
 
 def random_sources(targets: Targets, seed: int) -> Ints:
-    """A random usable centre `(n, 2)` (y, x) for every target."""
-    ys, xs = np.nonzero(targets.usable)
-    pick = np.random.default_rng(seed).integers(0, len(ys), len(targets.ys))
-    return np.ascontiguousarray(np.stack([ys[pick], xs[pick]], 1), np.int32)
+    """A random usable place `(n,)` for every target."""
+    places = np.flatnonzero(targets.usable)
+    return places[np.random.default_rng(seed).integers(0, len(places), len(targets.places))].astype(np.int32)
 
 
 def carry(sources: Ints, coarse: Targets, fine: Targets) -> Ints:
@@ -400,21 +407,21 @@ def carry(sources: Ints, coarse: Targets, fine: Targets) -> Ints:
     height, width = coarse.order.shape
     y = np.clip(fine.ys // 2, _RADIUS, height - 1 - _RADIUS)
     x = np.clip(fine.xs // 2, _RADIUS, width - 1 - _RADIUS)
-    parent = sources[coarse.order[y, x]]
-    carried = np.ascontiguousarray(2 * parent + np.stack([fine.ys & 1, fine.xs & 1], 1), np.int32)
-    lost = fine.usable[carried[:, 0], carried[:, 1]] == 0
+    ys, xs = np.divmod(sources[coarse.order[y, x]], width)
+    carried = (2 * ys + (fine.ys & 1)) * fine.order.shape[1] + 2 * xs + (fine.xs & 1)
+    lost = fine.usable.ravel()[carried] == 0
     if lost.any():
-        carried[lost] = _nearest_usable(fine.usable)[carried[lost, 0], carried[lost, 1]]
-    return carried
+        carried[lost] = _nearest_usable(fine.usable)[carried[lost]]
+    return np.asarray(carried, np.int32)
 
 
 def _nearest_usable(usable: Pixels) -> Ints:
-    """The usable centre `(h, w, 2)` (y, x) next to every pixel."""
+    """The usable place next to every place `(h * w,)`."""
     _, labels = cv2.distanceTransformWithLabels(1 - usable, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    ys, xs = np.nonzero(usable)
-    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
-    places[labels[ys, xs]] = np.stack([ys, xs], 1)
-    return np.asarray(places[labels], np.int32)
+    places = np.flatnonzero(usable)
+    nearest = np.zeros(int(labels.max()) + 1, np.int32)
+    nearest[labels.ravel()[places]] = places
+    return np.asarray(nearest[labels.ravel()], np.int32)
 
 
 # --- search and vote ------------------------------------------------------------------------------------------------
@@ -436,19 +443,18 @@ def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tu
     """Look for better sources by a few passes of PatchMatch; return them with their costs `(n,)`."""
     from identigen.background import compiled
 
-    ys, xs, count = targets.ys, targets.xs, len(targets.ys)
+    places, count, width = targets.places, len(targets.places), level.hole.shape[1]
     sources, costs = sources.copy(), np.zeros(count, np.int32)
     pulls = np.rint(search.pull * targets.guided).astype(np.int32)
     lean = np.float32(search.lean**2 * _SIZE * _SIZE * _CHANNELS / level.hole.shape[0] ** 2)
-    picture = level.features.reshape(level.features.shape[0], -1)
-    given = (picture, level.guide, pulls, lean)
-    _in_bands(count, lambda lo, hi: compiled.measure(*given, ys, xs, sources, costs, lo, hi))
+    given = (level.features.ravel(), level.guide.reshape(-1, _CHANNELS), pulls, lean)
+    _in_bands(count, lambda lo, hi: compiled.measure(*given, width, places, sources, costs, lo, hi))
     reach = max(targets.usable.shape) if search.far else 16
     apart = np.int32(search.coherence**2 * _SIZE * _SIZE * _CHANNELS / 4)
     scene = (*given, apart, targets.usable, targets.order)
     for turn in range(search.passes):
         stream = (search.seed * 31 + turn * 17 + 1) * 2246822519 % 2**32
-        state, how = (ys, xs, sources, costs, sources.copy()), (turn % 2 == 1, reach, stream)
+        state, how = (places, sources, costs, sources.copy()), (turn % 2 == 1, reach, stream)
         _in_bands(count, lambda lo, hi, state=state, how=how: compiled.search(*scene, *state, lo, hi, *how))  # type: ignore[misc]
     return sources, costs
 
@@ -457,13 +463,13 @@ def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity
     """The level with its hole painted by the patches that cover it."""
     from identigen.background import compiled
 
-    ys, xs = (a.astype(np.int32) for a in np.nonzero(level.painted))
-    out = np.zeros((len(ys), _CHANNELS), np.float32)
-    picture = level.features.reshape(level.features.shape[0], -1)
-    scene = (picture, targets.order, sources, costs, targets.trust, ys, xs, np.float32(selectivity), out)
-    _in_bands(len(ys), lambda lo, hi: compiled.vote(*scene, lo, hi))
+    places = np.flatnonzero(level.painted)
+    votes = np.zeros((len(places), _CHANNELS), np.uint8)
+    picture, burden = level.features.ravel(), costs / targets.trust
+    scene = (picture, targets.order, sources, burden.astype(np.float32), places, np.float32(selectivity), votes)
+    _in_bands(len(places), lambda lo, hi: compiled.vote(*scene, lo, hi))
     features = level.features.copy()
-    features[ys, xs] = np.rint(out).astype(np.uint8)
+    features.reshape(-1, _STRIDE)[places, :_CHANNELS] = votes
     return replace(level, features=features)
 
 
@@ -506,11 +512,12 @@ def expected_slopes(
     from identigen.background import compiled
 
     beside = cv2.dilate(level.hole.astype(np.uint8), np.ones((3, 3), np.uint8))
-    ys, xs = (a.astype(np.int32) for a in np.nonzero(beside))
-    slopes = np.zeros((len(ys), 2, 3), np.float32)
-    picture = level.features.reshape(level.features.shape[0], -1)
-    scene = (picture, targets.order, sources, costs, targets.trust, ys, xs, np.float32(selectivity), slopes)
-    _in_bands(len(ys), lambda lo, hi: compiled.vote_slopes(*scene, lo, hi))
+    places = np.flatnonzero(beside)
+    slopes = np.full((len(places), 2, 3), np.nan, np.float32)
+    picture, burden = level.features.ravel(), costs / targets.trust
+    scene = (picture, targets.order, sources, burden.astype(np.float32), places, np.float32(selectivity), slopes)
+    _in_bands(len(places), lambda lo, hi: compiled.vote_slopes(*scene, lo, hi))
+    ys, xs = np.divmod(places, level.hole.shape[1])
     return ys, xs, slopes
 
 
