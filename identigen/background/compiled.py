@@ -18,8 +18,6 @@ SIZE = 2 * RADIUS + 1
 CHANNELS = 5
 STRIDE = 8
 """Bytes of a pixel of a picture, the last three of them 0: a row of a patch then fills whole vector registers."""
-_SEEN = 3
-"""Pixels of an end that are averaged: one alone may be a speck."""
 _OVER = np.float32(1.8)
 """Over-relaxation: how much further than to its neighbours' wish a pixel goes."""
 _COVERING = SIZE * SIZE
@@ -168,81 +166,90 @@ def strangers(wishes, neighbours, there):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def first_seen(picture, away, y, x, dy, dx, views, k):  # type: ignore[no-untyped-def]
-    """Put the mean of the first known pixels from (y, x) along (dy, dx) into `views[:, k]`; return how far, 0 for none."""
-    height, width = away.shape
-    far, seen, step = 0, 0, 1
-    while seen < _SEEN:
-        v, u = np.int32(np.floor(y + step * dy + 0.5)), np.int32(np.floor(x + step * dx + 0.5))
-        if v < 0 or u < 0 or v >= height or u >= width or (seen and away[v, u] > 0):
-            break
-        if away[v, u] > 0:
-            # Nothing is known nearer than that; two pixels of a line may each be rounded by half a diagonal.
-            step += max(1, int(away[v, u] - np.float32(0.42)))
-            continue
-        if not seen:
-            far = step
-            views[:, k] = 0
-        for c in range(CHANNELS):
-            views[c, k] += picture[v, u, c]
-        seen += 1
-        step += 1
-    if seen:
-        views[:, k] /= np.float32(seen)
-    return far
+def look_along(numbers, directions, nearness, views, weights, lo, hi):  # type: ignore[no-untyped-def]
+    """What the hidden pixels see first along the directions `lo..hi-1`, and against them.
+
+    A direction cuts the picture into parallel lines, every pixel on one of them: walked once forth and once back, they
+    tell each pixel what was passed last. numbers `(H, W) int32`: of the hidden pixels, below 0 elsewhere, -1 where the
+    picture is known; directions `(k, 2) float32` (dy, dx) over half a turn; nearness: power of the distance with which
+    a view loses weight. views `(n, 2 * k) int32` get the places seen, `weights` how much they count; both stay as they
+    are where nothing is seen.
+    """
+    height, width = numbers.shape
+    flat = numbers.ravel()
+    for k in range(lo, hi):
+        dy, dx = directions[k, 0], directions[k, 1]
+        steep = abs(dy) > abs(dx)
+        slope = dx / dy if steep else dy / dx
+        along, across, ahead, aside = (height, width, width, 1) if steep else (width, height, 1, width)
+        weight = (np.arange(1, along + 1) * np.sqrt(1 + slope * slope)) ** -nearness
+        drift = int(np.ceil(slope * along))
+        for start in range(min(0, -drift), across + max(0, -drift)):
+            for backwards in range(2):
+                last, steps = np.int64(-1), 0
+                for walked in range(along):
+                    a = along - 1 - walked if backwards else walked
+                    b = int(np.floor(start + slope * a + np.float32(0.5)))
+                    if b < 0 or b >= across:
+                        continue
+                    place = a * ahead + b * aside
+                    i = flat[np.uintp(place)]
+                    if i == -1:
+                        last, steps = place, 0
+                    elif i >= 0 and last >= 0:
+                        views[i, 2 * k + backwards], weights[i, 2 * k + backwards] = last, weight[steps]
+                        steps += 1
+                    else:
+                        steps += 1
 
 
 @_compiled
-def likeness(views, k, m, unlike):  # type: ignore[no-untyped-def]
-    """1 for views with equal features, hardly anything for those that differ by more than `unlike` grey levels."""
+def likeness(colours, k, m, unlike):  # type: ignore[no-untyped-def]
+    """1 for two of the `colours (CHANNELS, n)` that are equal, hardly anything if `unlike` grey levels are between."""
     apart = np.float32(0)
     for c in range(CHANNELS):
-        d = views[c, k] - views[c, m]
+        d = colours[c, k] - colours[c, m]
         apart += d * d
     return fading(apart / (np.float32(3) * unlike * unlike))
 
 
 @_compiled
-def look_around(picture, away, ys, xs, directions, unlike, line, nearness, out, sure, lo, hi):  # type: ignore[no-untyped-def]
+def agree(picture, views, weights, unlike, line, out, sure, lo, hi):  # type: ignore[no-untyped-def]
     """Features of the hidden pixels `lo..hi-1`: of what is seen around each of them, what most of the views agree on.
 
-    A mode, not a mean: between a dark wood and a bright sky lies an edge and no grey. Near views count more than far
-    ones, and those that look alike on two opposite sides, as a line or a band that enters the hole here and leaves it
-    there, up to `1 + line` times more. picture `(H, W, c) uint8`; away `(H, W) float32`: distance from what is known;
-    directions `(k, 2) float32` (dy, dx) over half a turn; unlike: difference in grey levels at which views hardly
-    belong together; nearness `(H + W,) float32`: weight of a view by its distance, 0 for the distance 0;
-    out `(n, CHANNELS) float32`; sure `(n,) float32`: which share of the views agrees, 0 where nothing is seen.
+    A mode, not a mean: between a dark wood and a bright sky lies an edge and no grey. Views that look alike on two
+    opposite sides, as a line or a band that enters the hole here and leaves it there, count up to `1 + line` times
+    more. picture `(H * W, CHANNELS) uint8`; views, weights: see `look_along`; unlike: difference in grey levels at which
+    views hardly belong together; out `(n, CHANNELS) float32`; sure `(n,) float32`: which share of the views agrees, 0
+    where nothing is seen.
     """
-    count = 2 * len(directions)
-    views, weights = np.zeros((CHANNELS, count), np.float32), np.zeros(count, np.float32)
+    count = views.shape[1]
+    colours, trust = np.zeros((CHANNELS, count), np.float32), np.zeros(count, np.float32)
     for i in range(lo, hi):
-        total = np.float32(0)
-        for k in range(0, count, 2):
-            dy, dx = directions[k // 2, 0], directions[k // 2, 1]
-            far_one = first_seen(picture, away, ys[i], xs[i], dy, dx, views, k)
-            far_two = first_seen(picture, away, ys[i], xs[i], -dy, -dx, views, k + 1)
-            trust = np.float32(1)
-            if far_one and far_two:
-                trust += line * likeness(views, k, k + 1, unlike)
-            weights[k], weights[k + 1] = trust * nearness[far_one], trust * nearness[far_two]
-            total += weights[k] + weights[k + 1]
+        for m in range(count):
+            trust[m] = weights[i, m]
+            for c in range(CHANNELS):
+                colours[c, m] = picture[views[i, m], c]
+        for m in range(0, count, 2):
+            if trust[m] > 0 and trust[m + 1] > 0:
+                more = np.float32(1) + line * likeness(colours, m, m + 1, unlike)
+                trust[m] *= more
+                trust[m + 1] *= more
         best, chosen = np.float32(0), 0
         for k in range(count):
-            if weights[k] == 0:
-                continue
             agreeing = np.float32(0)
             for m in range(count):
-                agreeing += weights[m] * likeness(views, k, m, unlike)
-            if agreeing > best:
+                agreeing += trust[m] * likeness(colours, k, m, unlike)
+            if trust[k] > 0 and agreeing > best:
                 best, chosen = agreeing, k
+        sure[i] = best / max(trust.sum(), np.float32(1e-30))
         for m in range(count):
-            weights[m] *= likeness(views, chosen, m, unlike)
+            trust[m] *= likeness(colours, chosen, m, unlike)
         for c in range(CHANNELS):
             mean = np.float32(0)
             for m in range(count):
-                mean += weights[m] * views[c, m]
-            out[i, c] = mean / best if best > 0 else np.float32(0)
-        sure[i] = best / total if total > 0 else np.float32(0)
+                mean += trust[m] * colours[c, m]
+            out[i, c] = mean / max(best, np.float32(1e-30))
 
 
 # --- vote -----------------------------------------------------------------------------------------------------------

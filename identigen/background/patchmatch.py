@@ -308,20 +308,31 @@ def continued(features: Pixels, unknown: Bools) -> Pixels:
     from identigen.background import compiled
 
     drawn = _softened(features, ~unknown)
-    away = np.asarray(cv2.distanceTransform(unknown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
-    ys, xs = (a.astype(np.int32) for a in np.nonzero(unknown))
-    seen, sure = np.zeros((len(ys), _CHANNELS), np.float32), np.zeros(len(ys), np.float32)
+    if not unknown.any():
+        return drawn
+    part = _grown_box(unknown)
+    places = np.flatnonzero(unknown[part])
+    numbers = np.full(unknown[part].shape, -1, np.int32)
+    numbers.ravel()[places] = np.arange(len(places))
     turn = np.arange(_DIRECTIONS) * np.pi / _DIRECTIONS
     directions = np.stack([np.sin(turn), np.cos(turn)], 1).astype(np.float32)
-    nearness = np.maximum(np.arange(sum(unknown.shape), dtype=np.float32), 1) ** -_NEARNESS
-    nearness[0] = 0
-    how = (directions, np.float32(_UNLIKE), np.float32(_LINE), nearness.astype(np.float32))
-    scene = (drawn, away, ys, xs, *how, seen, sure)
-    _in_bands(len(ys), lambda lo, hi: compiled.look_around(*scene, lo, hi))
-    drawn[ys, xs] = np.rint(seen)
+    views, weights = (np.zeros((len(places), 2 * _DIRECTIONS), kind) for kind in (np.int32, np.float32))
+    scene = (numbers, directions, np.float32(_NEARNESS), views, weights)
+    _in_bands(_DIRECTIONS, lambda lo, hi: compiled.look_along(*scene, lo, hi), 1)
+    seen, sure = np.zeros((len(places), _CHANNELS), np.float32), np.zeros(len(places), np.float32)
+    around = np.ascontiguousarray(drawn[part]).reshape(-1, _CHANNELS)
+    scene = (around, views, weights, np.float32(_UNLIKE), np.float32(_LINE), seen, sure)
+    _in_bands(len(places), lambda lo, hi: compiled.agree(*scene, lo, hi))
+    drawn[part][unknown[part]] = np.rint(seen)
     blind = unknown.copy()
-    blind[ys, xs] = sure == 0
+    blind[part][unknown[part]] = sure == 0
     return _smoothly(drawn, blind)
+
+
+def _grown_box(inside: Bools) -> tuple[slice, slice]:
+    """The smallest part of an `(h, w)` picture that holds what is true and a margin of one pixel."""
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    return np.s_[max(0, rows[0] - 1) : rows[-1] + 2, max(0, columns[0] - 1) : columns[-1] + 2]
 
 
 def _softened(features: Pixels, known: Bools) -> Pixels:
