@@ -22,8 +22,6 @@ _OVER = np.float32(1.8)
 """Over-relaxation: how much further than to its neighbours' wish a pixel goes."""
 _COVERING = SIZE * SIZE
 """As many patches cover a pixel."""
-_NEGLIGIBLE = np.float32(1e-4)
-"""A patch of less weight than this has no say."""
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -256,75 +254,76 @@ def agree(picture, views, weights, unlike, line, out, sure, lo, hi):  # type: ig
 
 
 @_compiled
-def weigh(order, sources, burden, selectivity, top, bottom, left, right, y, x, origins, weights):  # type: ignore[no-untyped-def]
-    """Ask the patches centred on the rows `top..bottom-1` and columns `left..right-1` about the pixel (y, x) (Wexler 2007).
+def weigh(order, sources, burdens, selectivity, here, top, left, origins, weights):  # type: ignore[no-untyped-def]
+    """Ask the patches over the pixel `here`: those centred at most `RADIUS` below and right, `top` above, `left` left.
 
-    A patch weighs exp(-selectivity * (burden / least burden here - 1)): small values average, large ones copy the best.
-    Returns how many have a say; `origins` and `weights` get the places they copy this pixel from and how much they
-    count, all together 1.
+    A patch weighs exp(-selectivity * (burden / least burden here - 1)) (Wexler 2007): small values average, large ones
+    copy the best. Returns how many there are; `origins` and `weights` get the places they copy this pixel from and how
+    much they count, all together 1.
     """
     height, width = order.shape
+    numbers = order.ravel()
+    y, x = here // width, here % width
     count, least = 0, np.float32(1e12)
-    for v in range(max(0, top), min(height, bottom)):
-        for u in range(max(0, left), min(width, right)):
-            j = order[v, u]
+    for v in range(max(0, y - top), min(height, y + RADIUS + 1)):
+        for place in range(v * width + max(0, x - left), v * width + min(width, x + RADIUS + 1)):
+            j = numbers[np.uintp(place)]
             if j >= 0:
-                origins[count] = sources[j] + (y - v) * width + x - u
-                weights[count] = burden[j]
-                least = min(least, burden[j])
+                burden = burdens[np.uintp(j)]
+                origins[np.uintp(count)] = sources[np.uintp(j)] + here - place
+                weights[np.uintp(count)] = burden
+                least = min(least, burden)
                 count += 1
     scale = selectivity / (least + np.float32(49.0))
+    total = np.float32(0)
     for k in range(count):
         weights[k] = fading((weights[k] - least) * scale)
-    kept, total = 0, np.float32(0)
+        total += weights[k]
     for k in range(count):
-        if weights[k] >= _NEGLIGIBLE:
-            origins[kept], weights[kept] = origins[k], weights[k]
-            total += weights[k]
-            kept += 1
-    for k in range(kept):
         weights[k] /= total
-    return kept
+    return count
 
 
 @_compiled
-def vote(picture, order, sources, burden, places, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
-    """Features `out (n, CHANNELS) uint8` of the pixels `lo..hi-1` by the vote of all patches that cover them."""
-    width = order.shape[1]
-    origins, weights = np.zeros(_COVERING, np.int64), np.zeros(_COVERING, np.float32)
-    sums = np.zeros(STRIDE, np.float32)
+def vote(picture, order, sources, burdens, places, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
+    """Features of the pixels at `places[lo:hi]` by the vote of all patches that cover them.
+
+    picture `(H * W, STRIDE) uint8`; burdens `(n,) float32`: cost of each target for every bit of trust in it;
+    out `(m, CHANNELS) uint8`.
+    """
+    origins, weights = np.zeros(_COVERING, np.int32), np.zeros(_COVERING, np.float32)
     for i in range(lo, hi):
-        y, x = places[i] // width, places[i] % width
-        box = (y - RADIUS, y + RADIUS + 1, x - RADIUS, x + RADIUS + 1)
-        count = weigh(order, sources, burden, selectivity, *box, y, x, origins, weights)
-        sums[:] = np.float32(0)
+        count = weigh(order, sources, burdens, selectivity, places[i], RADIUS, RADIUS, origins, weights)
+        # Five sums and no array of them: that would live in memory and not in registers.
+        red = green = blue = across = down = np.float32(0.5)
         for k in range(count):
-            start = np.uintp(origins[k] * STRIDE)
-            for c in range(STRIDE):
-                sums[c] += weights[k] * np.float32(picture[start + np.uintp(c)])
-        for c in range(CHANNELS):
-            out[i, c] = np.uint8(sums[c] + np.float32(0.5))
+            weight, pixel = weights[k], picture[np.uintp(origins[k])]
+            red += weight * pixel[0]
+            green += weight * pixel[1]
+            blue += weight * pixel[2]
+            across += weight * pixel[3]
+            down += weight * pixel[4]
+        for c, feature in enumerate((red, green, blue, across, down)):
+            out[i, c] = np.uint8(feature)
 
 
 @_compiled
-def vote_slopes(picture, order, sources, burden, places, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
+def vote_slopes(picture, order, sources, burdens, places, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
     """Differences of colour to the right and below that the patches over both pixels expect (Darabi 2012).
 
-    out `(n, 2, 3) float32`: to the right, below; left as it is where no patch covers both.
+    out `(m, 2, 3) float32`: to the right, below; left as it is where no patch covers both. The rest as in `vote`.
     """
-    width = order.shape[1]
-    origins, weights = np.zeros(_COVERING, np.int64), np.zeros(_COVERING, np.float32)
+    origins, weights = np.zeros(_COVERING, np.int32), np.zeros(_COVERING, np.float32)
     for i in range(lo, hi):
-        y, x = places[i] // width, places[i] % width
         for axis in range(2):
-            box = (y - RADIUS + axis, y + RADIUS + 1, x - RADIUS + 1 - axis, x + RADIUS + 1)
-            count = weigh(order, sources, burden, selectivity, *box, y, x, origins, weights)
-            step = (width if axis else 1) * STRIDE
+            top, left = RADIUS - axis, RADIUS - 1 + axis
+            count = weigh(order, sources, burdens, selectivity, places[i], top, left, origins, weights)
+            step = order.shape[1] if axis else 1
             for c in range(3 if count else 0):
                 slope = np.float32(0)
                 for k in range(count):
-                    start = origins[k] * STRIDE + c
-                    rise = np.int32(picture[np.uintp(start + step)]) - np.int32(picture[np.uintp(start)])
+                    origin = origins[k]
+                    rise = np.int32(picture[np.uintp(origin + step), c]) - np.int32(picture[np.uintp(origin), c])
                     slope += weights[k] * np.float32(rise)
                 out[i, axis, c] = slope
 

@@ -476,8 +476,8 @@ def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity
 
     places = np.flatnonzero(level.painted)
     votes = np.zeros((len(places), _CHANNELS), np.uint8)
-    picture, burden = level.features.ravel(), costs / targets.trust
-    scene = (picture, targets.order, sources, burden.astype(np.float32), places, np.float32(selectivity), votes)
+    picture, burdens = level.features.reshape(-1, _STRIDE), (costs / targets.trust).astype(np.float32)
+    scene = (picture, targets.order, sources, burdens, places, np.float32(selectivity), votes)
     _in_bands(len(places), lambda lo, hi: compiled.vote(*scene, lo, hi))
     features = level.features.copy()
     features.reshape(-1, _STRIDE)[places, :_CHANNELS] = votes
@@ -525,8 +525,8 @@ def expected_slopes(
     beside = cv2.dilate(level.hole.astype(np.uint8), np.ones((3, 3), np.uint8))
     places = np.flatnonzero(beside)
     slopes = np.full((len(places), 2, 3), np.nan, np.float32)
-    picture, burden = level.features.ravel(), costs / targets.trust
-    scene = (picture, targets.order, sources, burden.astype(np.float32), places, np.float32(selectivity), slopes)
+    picture, burdens = level.features.reshape(-1, _STRIDE), (costs / targets.trust).astype(np.float32)
+    scene = (picture, targets.order, sources, burdens, places, np.float32(selectivity), slopes)
     _in_bands(len(places), lambda lo, hi: compiled.vote_slopes(*scene, lo, hi))
     ys, xs = np.divmod(places, level.hole.shape[1])
     return ys, xs, slopes
