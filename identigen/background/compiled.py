@@ -120,7 +120,7 @@ def search(  # type: ignore[no-untyped-def]
                 neighbours += 1
                 wishes[n] = (sources[j] if lo <= j < hi else before[j]) - ways[n]
         best = np.int32(costs[i] + apart * strangers(wishes, neighbours, place))
-        for n in range(2):
+        for n in range(4):
             there = wishes[n]
             if there >= 0 and there != place and free[np.uintp(there)]:
                 start = np.int32(apart * strangers(wishes, neighbours, there))
@@ -128,9 +128,10 @@ def search(  # type: ignore[no-untyped-def]
                 cost = distance(picture, width, here, there, start, best)
                 if cost < best:
                     best, place = cost, there
+        # A stranger to all neighbours pays for each: where that alone is more than this costs, none is worth a look.
+        radius = reach if apart * neighbours < best else 0
         y, x = place // width, place % width
         state = np.uint32(seed) ^ (np.uint32(i) * np.uint32(2654435761))
-        radius = reach
         while radius >= 1:
             # xorshift (Marsaglia 2003): each target has its own stream, whatever band it falls into.
             state ^= state << np.uint32(13)
@@ -319,13 +320,14 @@ def vote_slopes(picture, order, sources, burdens, places, selectivity, out, lo, 
             top, left = RADIUS - axis, RADIUS - 1 + axis
             count = weigh(order, sources, burdens, selectivity, places[i], top, left, origins, weights)
             step = order.shape[1] if axis else 1
-            for c in range(3 if count else 0):
-                slope = np.float32(0)
-                for k in range(count):
-                    origin = origins[k]
-                    rise = np.int32(picture[np.uintp(origin + step), c]) - np.int32(picture[np.uintp(origin), c])
-                    slope += weights[k] * np.float32(rise)
-                out[i, axis, c] = slope
+            red = green = blue = np.float32(0)
+            for k in range(count):
+                weight, pixel, next_ = weights[k], picture[np.uintp(origins[k])], picture[np.uintp(origins[k] + step)]
+                red += weight * (np.float32(next_[0]) - np.float32(pixel[0]))
+                green += weight * (np.float32(next_[1]) - np.float32(pixel[1]))
+                blue += weight * (np.float32(next_[2]) - np.float32(pixel[2]))
+            if count:
+                out[i, axis, 0], out[i, axis, 1], out[i, axis, 2] = red, green, blue
 
 
 @_compiled

@@ -284,15 +284,16 @@ def with_guide(levels: list[Level], at: int) -> list[Level]:
     # The guide takes no colour of a barred person either.
     unknown = base.unknown | _slivers(base)
     drawn = continued(base.features, unknown)
-    guided = []
-    for depth, level in enumerate(levels):
-        height, width = level.hole.shape
-        times = 2 ** max(0, at - depth)
-        full = (drawn.shape[1] * times, drawn.shape[0] * times) if times > 1 else (width, height)
-        method = cv2.INTER_CUBIC if times > 1 else cv2.INTER_AREA
-        channels = [cv2.resize(c, full, interpolation=method)[:height, :width] for c in cv2.split(drawn)]
-        guided.append(replace(level, guide=np.stack(channels, 2)))
-    return guided
+    guides = [drawn]
+    for level in levels[at + 1 :]:
+        guides.append(_resized(guides[-1], level.hole.shape, cv2.INTER_AREA))
+    for level, times in zip(reversed(levels[:at]), (2, 4, 8, 16), strict=False):
+        guides.insert(0, _resized(drawn, (drawn.shape[0] * times, drawn.shape[1] * times), cv2.INTER_CUBIC))
+    return [replace(level, guide=guide) for level, guide in zip(levels, guides, strict=True)]
+
+
+def _resized(features, shape, method):
+    return np.stack([cv2.resize(c, (shape[1], shape[0]), interpolation=method) for c in cv2.split(features)], 2)
 
 
 def _slivers(level: Level) -> Bools:
