@@ -13,11 +13,10 @@ from typing import Any
 import numba
 import numpy as np
 
-RADIUS = 3
-SIZE = 2 * RADIUS + 1
-CHANNELS = 5
-STRIDE = 8
-"""Bytes of a pixel of a picture, the last three of them 0: a row of a patch then fills whole vector registers."""
+from identigen.background.scales import CHANNELS, RADIUS, SIZE, STRIDE
+
+_WEIGHTY = np.float32(0.01)
+"""A view that counts less than this share of the weightiest is not what the others are asked to agree with."""
 _OVER = np.float32(1.8)
 """Over-relaxation: how much further than to its neighbours' wish a pixel goes."""
 _COVERING = SIZE * SIZE
@@ -43,7 +42,6 @@ def fading(x):  # type: ignore[no-untyped-def]
 
 
 # --- search ---------------------------------------------------------------------------------------------------------
-# Pixels are numbered in reading order: the number of (y, x) is y * width + x, called its place.
 
 
 @_compiled
@@ -185,7 +183,7 @@ def look_along(numbers, directions, nearness, views, weights, lo, hi):  # type: 
         drift = int(np.ceil(slope * along))
         for start in range(min(0, -drift), across + max(0, -drift)):
             for backwards in range(2):
-                last, steps = np.int64(-1), 0
+                last, steps = -1, 0
                 for walked in range(along):
                     a = along - 1 - walked if backwards else walked
                     b = int(np.floor(start + slope * a + np.float32(0.5)))
@@ -218,9 +216,9 @@ def agree(picture, views, weights, unlike, line, out, sure, lo, hi):  # type: ig
 
     A mode, not a mean: between a dark wood and a bright sky lies an edge and no grey. Views that look alike on two
     opposite sides, as a line or a band that enters the hole here and leaves it there, count up to `1 + line` times
-    more. picture `(H * W, CHANNELS) uint8`; views, weights: see `look_along`; unlike: difference in grey levels at which
-    views hardly belong together; out `(n, CHANNELS) float32`; sure `(n,) float32`: which share of the views agrees, 0
-    where nothing is seen.
+    more. picture `(H * W, CHANNELS) uint8`; views, weights: see `look_along`; unlike: difference in grey levels at
+    which views hardly belong together; out `(n, CHANNELS) uint8`; sure `(n,) float32`: which share of the views agrees,
+    0 where nothing is seen.
     """
     count = views.shape[1]
     colours, trust = np.zeros((CHANNELS, count), np.float32), np.zeros(count, np.float32)
@@ -234,12 +232,14 @@ def agree(picture, views, weights, unlike, line, out, sure, lo, hi):  # type: ig
                 more = np.float32(1) + line * likeness(colours, m, m + 1, unlike)
                 trust[m] *= more
                 trust[m + 1] *= more
-        best, chosen = np.float32(0), 0
+        least, best, chosen = _WEIGHTY * trust.max(), np.float32(0), 0
         for k in range(count):
+            if trust[k] < least:
+                continue
             agreeing = np.float32(0)
             for m in range(count):
                 agreeing += trust[m] * likeness(colours, k, m, unlike)
-            if trust[k] > 0 and agreeing > best:
+            if agreeing > best:
                 best, chosen = agreeing, k
         sure[i] = best / max(trust.sum(), np.float32(1e-30))
         for m in range(count):
@@ -248,7 +248,7 @@ def agree(picture, views, weights, unlike, line, out, sure, lo, hi):  # type: ig
             mean = np.float32(0)
             for m in range(count):
                 mean += trust[m] * colours[c, m]
-            out[i, c] = mean / max(best, np.float32(1e-30))
+            out[i, c] = np.uint8(mean / max(best, np.float32(1e-30)) + np.float32(0.5))
 
 
 # --- vote -----------------------------------------------------------------------------------------------------------
