@@ -102,14 +102,14 @@ def search(  # type: ignore[no-untyped-def]
     before: the sources at the start, read for neighbours of other bands; reach: first radius of the random search.
     """
     height, width = usable.shape
-    free, numbers = usable.ravel(), order.ravel()
-    wishes = np.zeros(4, np.int64)
+    free, numbers = usable.ravel(), order.ravel()  # of the border, where steps would lead around it, none is usable
+    wishes = np.zeros(4, np.int64)  # from where the neighbours, each continuing its own piece, would copy a target
     # In reading order the pixels above and to the left have just been looked at, backwards those below and right.
     ways = (width, 1, -width, -1) if backwards else (-width, -1, width, 1)
     for k in range(hi - lo):
         i = hi - 1 - k if backwards else lo + k
         here, place, pull = np.int64(places[i]), np.int64(sources[i]), pulls[i]
-        neighbours = 0
+        neighbours = np.int32(0)
         for n in range(4):
             # Patches lie inside the picture: no step by one leaves it.
             j = numbers[np.uintp(here + ways[n])]
@@ -193,11 +193,10 @@ def look_along(numbers, directions, nearness, views, weights, lo, hi):  # type: 
                     i = flat[np.uintp(place)]
                     if i == -1:
                         last, steps = place, 0
-                    elif i >= 0 and last >= 0:
+                        continue
+                    if i >= 0 and last >= 0:
                         views[i, 2 * k + backwards], weights[i, 2 * k + backwards] = last, weight[steps]
-                        steps += 1
-                    else:
-                        steps += 1
+                    steps += 1
 
 
 @_compiled

@@ -30,15 +30,16 @@ def spread_seams(level: Level, targets: Targets, sources: Ints, costs: Ints, sel
     from identigen.background import compiled
 
     rows, columns = np.flatnonzero(level.hole.any(1)), np.flatnonzero(level.hole.any(0))
-    part = np.s_[rows[0] : rows[-1] + 3, columns[0] : columns[-1] + 3]  # of the level with a margin of one pixel
-    free = np.pad(level.hole, 1)[part]
-    seen = np.pad(~level.barred, 1)[part]
-    fill = np.pad(level.features[:, :, :3], ((1, 1), (1, 1), (0, 0)), mode="edge")[part].astype(np.float32)
+    top, left = max(0, rows[0] - 1), max(0, columns[0] - 1)
+    part = np.s_[top : rows[-1] + 2, left : columns[-1] + 2]
+    # Beyond the border of the picture nothing is seen; with that margin every pixel has neighbours.
+    free, seen = np.pad(level.hole[part], 1), np.pad(~level.barred[part], 1)
+    fill = np.pad(level.features[part][:, :, :3], ((1, 1), (1, 1), (0, 0))).astype(np.float32)
     jumps, weights = np.zeros((2, *fill.shape), np.float32), np.zeros((2, *free.shape), np.float32)
     ys, xs, slopes = expected_slopes(level, targets, sources, costs, selectivity)
-    ys, xs = ys + 1 - rows[0], xs + 1 - columns[0]
+    ys, xs = ys + 1 - top, xs + 1 - left
     for axis, (down, right) in enumerate(((0, 1), (1, 0))):
-        told = ~np.isnan(slopes[:, axis, 0]) & (ys + down < len(free)) & (xs + right < free.shape[1])
+        told = ~np.isnan(slopes[:, axis, 0])
         here, there = (ys[told], xs[told]), (ys[told] + down, xs[told] + right)
         jump = slopes[told, axis] - (fill[there] - fill[here])
         jumps[axis][here] = jump
@@ -48,7 +49,7 @@ def spread_seams(level: Level, targets: Targets, sources: Ints, costs: Ints, sel
     scene = (correction, jumps, weights, free, np.float32((_SPREAD * scale) ** -2))
     for half in range(2 * _SWEEPS):
         in_bands(len(free), lambda lo, hi, half=half: compiled.relax(*scene, half % 2, lo, hi), _ROWS)  # type: ignore[misc]
-    level.features[level.hole, :3] = np.clip(np.rint((fill + correction)[free]), 0, 255)
+    level.features[level.hole, :3] = np.clip(np.rint(fill[free] + correction[free]), 0, 255)
 
 
 def expected_slopes(

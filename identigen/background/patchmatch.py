@@ -11,7 +11,9 @@ are copied together where that costs little: large pieces keep the structure tha
     guide -> [search sources -> vote colours] x rounds -> carry the sources one level up -> ...
           -> spread seams -> harmonise
 
-Only a crop around the hole is worked on and all state is kept per target, so that cost grows with the hole.
+Only a crop around the hole is worked on and all state is kept per target, so that cost grows with the hole. `scales`
+holds the levels of a picture, `targets` what is filled and from where, `guide` what to expect there, `finishing` what
+comes last, and `compiled` the inner loops of all of them.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from identigen.types import Bools, Floats, Pixels
 
 RADIUS = 3
 SIZE = 2 * RADIUS + 1
-"""Of a patch."""
+"""Of a patch. Machine code on disk is told from older one by its own file: who changes these, touches `compiled.py`."""
 CHANNELS = 5
 """Features of a pixel: RGB and two of texture."""
 STRIDE = 8
