@@ -13,13 +13,14 @@ from typing import Any
 import numba
 import numpy as np
 
-RADIUS = 3
-CHANNELS = 5
-_SEEN = 3
-"""Pixels of an end that are averaged: one alone may be a speck."""
+from identigen.background.scales import CHANNELS, RADIUS, SIZE, STRIDE
+
+_WEIGHTY = np.float32(0.01)
+"""A view that counts less than this share of the weightiest is not what the others are asked to agree with."""
 _OVER = np.float32(1.8)
 """Over-relaxation: how much further than to its neighbours' wish a pixel goes."""
-_ROW = (2 * RADIUS + 1) * CHANNELS
+_COVERING = SIZE * SIZE
+"""As many patches cover a pixel."""
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -31,275 +32,301 @@ def _compiled(function: Callable[..., Any]) -> Any:
 
 
 @_compiled
-def distance(picture, y, x, v, u, start, limit):  # type: ignore[no-untyped-def]
-    """`start` plus the squared difference of the patches centred on (y, x) and (v, u); stops above `limit`."""
-    total = start
-    if total >= limit:
-        return total
-    for dy in range(-RADIUS, RADIUS + 1):
-        row = np.int32(0)
-        a = picture[y + dy]
-        b = picture[v + dy]
-        start_a = (x - RADIUS) * CHANNELS
-        start_b = (u - RADIUS) * CHANNELS
-        for k in range(_ROW):
-            d = np.int32(a[start_a + k]) - np.int32(b[start_b + k])
-            row += d * d
-        total += row
+def fading(x):  # type: ignore[no-untyped-def]
+    """Nearly exp(-x) of a float32, 0 from 16 on: without a call, so that loops over it become vector instructions."""
+    near = max(np.float32(0), np.float32(1) - x / np.float32(16))
+    near *= near
+    near *= near
+    near *= near
+    return near * near
+
+
+# --- search ---------------------------------------------------------------------------------------------------------
+
+
+@_compiled
+def distance(picture, width, here, there, start, limit):  # type: ignore[no-untyped-def]
+    """`start` plus the squared difference of the patches centred on two places; stops above `limit`."""
+    total = np.int32(start)
+    corner = RADIUS * (width + 1)
+    # Indices without a sign and sums of 32 bits: a check for negative ones or a wider sum would cost the vectors.
+    a, b = np.uintp((here - corner) * STRIDE), np.uintp((there - corner) * STRIDE)
+    for _ in range(SIZE):
         if total >= limit:
-            return total
+            break
+        row = np.int32(0)
+        for k in range(SIZE * STRIDE):
+            d = np.int32(np.int32(picture[a + np.uintp(k)]) - np.int32(picture[b + np.uintp(k)]))
+            row = np.int32(row + np.int32(d * d))
+        total = np.int32(total + row)
+        a += np.uintp(width * STRIDE)
+        b += np.uintp(width * STRIDE)
     return total
 
 
 @_compiled
-def misguided(guide, pull, lean, y, x, v, u):  # type: ignore[no-untyped-def]
-    """What it costs that (v, u) has another overall colour than is expected at (y, x), and another height."""
-    total = np.int32(0)
-    for c in range(CHANNELS):
-        d = np.int32(guide[y, x, c]) - np.int32(guide[v, u, c])
-        total += d * d
-    return total * pull + np.int32(lean * np.float32((v - y) ** 2))
+def misguided(guide, width, pull, lean, here, there):  # type: ignore[no-untyped-def]
+    """What it costs that `there` has another overall colour than is expected `here`, and another height."""
+    cost = np.int32(0)
+    if pull:
+        total = np.int32(0)
+        for c in range(CHANNELS):
+            d = np.int32(guide[here, c]) - np.int32(guide[there, c])
+            total += d * d
+        cost = np.int32(total * pull)
+    if lean:
+        cost = np.int32(cost + np.int32(lean * np.float32((there // width - here // width) ** 2)))
+    return cost
 
 
 @_compiled
-def strangers(order, sources, before, lo, hi, y, x, v, u):  # type: ignore[no-untyped-def]
-    """How many of the four neighbours of the target at (y, x) are copied from elsewhere than (v, u) would be."""
-    height, width = order.shape
-    count = np.int32(0)
-    for k in range(4):
-        ny, nx = y + (k == 0) - (k == 1), x + (k == 2) - (k == 3)
-        if ny < 0 or nx < 0 or ny >= height or nx >= width:
-            continue
-        j = order[ny, nx]
-        if j < 0:
-            continue
-        if lo <= j < hi:
-            count += sources[j, 0] - ny != v - y or sources[j, 1] - nx != u - x
-        else:
-            count += before[j, 0] - ny != v - y or before[j, 1] - nx != u - x
-    return count
-
-
-@_compiled
-def measure(picture, guide, pulls, lean, ys, xs, sources, costs, lo, hi):  # type: ignore[no-untyped-def]
+def measure(picture, guide, pulls, lean, width, places, sources, costs, lo, hi):  # type: ignore[no-untyped-def]
     """Costs of the present sources of the targets `lo..hi-1`."""
     for i in range(lo, hi):
-        y, x, v, u = ys[i], xs[i], sources[i, 0], sources[i, 1]
-        costs[i] = distance(picture, y, x, v, u, misguided(guide, pulls[i], lean, y, x, v, u), np.int32(2**31 - 1))
+        start = misguided(guide, width, pulls[i], lean, places[i], sources[i])
+        costs[i] = distance(picture, width, places[i], sources[i], start, np.int32(2**31 - 1))
 
 
 @_compiled
 def search(  # type: ignore[no-untyped-def]
-    picture, guide, pulls, lean, apart, usable, order, ys, xs, sources, costs, before, lo, hi, backwards, reach, seed
+    picture, guide, pulls, lean, apart, usable, order, places, sources, costs, before, lo, hi, backwards, reach, seed
 ):
     """One PatchMatch pass (Barnes 2009) over the targets `lo..hi-1`: propagate, then search at random.
 
-    picture `(H, W * CHANNELS) uint8`; guide `(H, W, CHANNELS) uint8`: overall features, in the hole the expected ones;
+    picture `(H * W * STRIDE,) uint8`; guide `(H * W, CHANNELS) uint8`: overall features, in the hole the expected ones;
     pulls `(n,) int32`: weight of the guide for each target;
     lean: cost of a squared pixel up or down;
     usable `(H, W) uint8`: whole patch may be copied; order `(H, W) int32`: number of the target at a pixel or -1;
-    ys, xs `(n,) int32`; sources `(n, 2) int32` and costs `(n,) int32` are improved in place;
+    places `(n,) int32` of the targets; sources `(n,) int32`: the places they are copied from, and costs `(n,) int32`,
+    are improved in place;
     before: the sources at the start, read for neighbours of other bands; reach: first radius of the random search.
     """
     height, width = usable.shape
-    step = -1 if backwards else 1
+    free, numbers = usable.ravel(), order.ravel()  # of the border, where steps would lead around it, none is usable
+    wishes = np.zeros(4, np.int64)  # from where the neighbours, each continuing its own piece, would copy a target
+    # In reading order the pixels above and to the left have just been looked at, backwards those below and right.
+    ways = (width, 1, -width, -1) if backwards else (-width, -1, width, 1)
     for k in range(hi - lo):
         i = hi - 1 - k if backwards else lo + k
-        y, x = ys[i], xs[i]
-        by, bx = sources[i, 0], sources[i, 1]
-        lonely = apart * strangers(order, sources, before, lo, hi, y, x, by, bx)
-        best = costs[i] + lonely
-        for axis in range(2):
-            ny, nx = y - step * (1 - axis), x - step * axis
-            if ny < 0 or nx < 0 or ny >= height or nx >= width:
-                continue
-            j = order[ny, nx]
-            if j < 0:
-                continue
-            if lo <= j < hi:
-                v, u = sources[j, 0] + y - ny, sources[j, 1] + x - nx
-            else:
-                v, u = before[j, 0] + y - ny, before[j, 1] + x - nx
-            if (v == by and u == bx) or v < 0 or u < 0 or v >= height or u >= width or not usable[v, u]:
-                continue
-            alone = apart * strangers(order, sources, before, lo, hi, y, x, v, u)
-            cost = distance(picture, y, x, v, u, alone + misguided(guide, pulls[i], lean, y, x, v, u), best)
-            if cost < best:
-                best, by, bx, lonely = cost, v, u, alone
+        here, place, pull = np.int64(places[i]), np.int64(sources[i]), pulls[i]
+        neighbours = np.int32(0)
+        for n in range(4):
+            # Patches lie inside the picture: no step by one leaves it.
+            j = numbers[np.uintp(here + ways[n])]
+            wishes[n] = -1
+            if j >= 0:
+                neighbours += 1
+                wishes[n] = (sources[j] if lo <= j < hi else before[j]) - ways[n]
+        best = np.int32(costs[i] + apart * strangers(wishes, neighbours, place))
+        for n in range(4):
+            there = wishes[n]
+            if there >= 0 and there != place and free[np.uintp(there)]:
+                start = np.int32(apart * strangers(wishes, neighbours, there))
+                start += misguided(guide, width, pull, lean, here, there)
+                cost = distance(picture, width, here, there, start, best)
+                if cost < best:
+                    best, place = cost, there
+        # A stranger to all neighbours pays for each: where that alone is more than this costs, none is worth a look.
+        radius = reach if apart * neighbours < best else 0
+        y, x = place // width, place % width
         state = np.uint32(seed) ^ (np.uint32(i) * np.uint32(2654435761))
-        radius = reach
         while radius >= 1:
             # xorshift (Marsaglia 2003): each target has its own stream, whatever band it falls into.
             state ^= state << np.uint32(13)
             state ^= state >> np.uint32(17)
             state ^= state << np.uint32(5)
-            span = 2 * radius + 1
-            v = by + np.int32((state & np.uint32(0xFFFF)) % np.uint32(span)) - radius
-            u = bx + np.int32((state >> np.uint32(16)) % np.uint32(span)) - radius
+            span = np.uint32(2 * radius + 1)
+            v = y + np.int64((state & np.uint32(0xFFFF)) % span) - radius
+            u = x + np.int64((state >> np.uint32(16)) % span) - radius
             radius >>= 1
-            if v < 0 or u < 0 or v >= height or u >= width or not usable[v, u]:
+            there = v * width + u
+            if v < 0 or u < 0 or v >= height or u >= width or there == place or not free[np.uintp(there)]:
                 continue
-            alone = apart * strangers(order, sources, before, lo, hi, y, x, v, u)
-            cost = distance(picture, y, x, v, u, alone + misguided(guide, pulls[i], lean, y, x, v, u), best)
+            start = np.int32(apart * strangers(wishes, neighbours, there))
+            start += misguided(guide, width, pull, lean, here, there)
+            cost = distance(picture, width, here, there, start, best)
             if cost < best:
-                best, by, bx, lonely = cost, v, u, alone
-        costs[i], sources[i, 0], sources[i, 1] = best - lonely, by, bx
+                best, place, y, x = cost, there, v, u
+        costs[i], sources[i] = best - apart * strangers(wishes, neighbours, place), place
 
 
 @_compiled
-def first_seen(picture, unknown, y, x, dy, dx, colour):  # type: ignore[no-untyped-def]
-    """Put the mean of the first known pixels from (y, x) along (dy, dx) into `colour`; return how far, 0 for none."""
-    height, width = unknown.shape
-    far, seen = 0, 0
-    for step in range(1, height + width):
-        v, u = np.int32(np.floor(y + step * dy + 0.5)), np.int32(np.floor(x + step * dx + 0.5))
-        if v < 0 or u < 0 or v >= height or u >= width or (seen and unknown[v, u]):
-            break
-        if unknown[v, u]:
-            continue
-        if not seen:
-            far = step
-            colour[:] = 0
-        for c in range(CHANNELS):
-            colour[c] += picture[v, u, c]
-        seen += 1
-        if seen == _SEEN:
-            break
-    if seen:
-        colour /= np.float32(seen)
-    return far
+def strangers(wishes, neighbours, there):  # type: ignore[no-untyped-def]
+    """How many of the neighbours of a target are copied from elsewhere than it would be, if that were from `there`."""
+    same = 0
+    for n in range(4):
+        same += wishes[n] == there
+    return np.int32(neighbours - same)
+
+
+# --- guide ----------------------------------------------------------------------------------------------------------
 
 
 @_compiled
-def likeness(one, two, unlike):  # type: ignore[no-untyped-def]
-    """1 for equal features, hardly anything for those that differ by more than `unlike` grey levels."""
+def look_along(numbers, directions, nearness, views, weights, lo, hi):  # type: ignore[no-untyped-def]
+    """What the hidden pixels see first along the directions `lo..hi-1`, and against them.
+
+    A direction cuts the picture into parallel lines, every pixel on one of them: walked once forth and once back, they
+    tell each pixel what was passed last. numbers `(H, W) int32`: of the hidden pixels, below 0 elsewhere, -1 where the
+    picture is known; directions `(k, 2) float32` (dy, dx) over half a turn; nearness: power of the distance with which
+    a view loses weight. views `(n, 2 * k) int32` get the places seen, `weights` how much they count; both stay as they
+    are where nothing is seen.
+    """
+    height, width = numbers.shape
+    flat = numbers.ravel()
+    for k in range(lo, hi):
+        dy, dx = directions[k, 0], directions[k, 1]
+        steep = abs(dy) > abs(dx)
+        slope = dx / dy if steep else dy / dx
+        along, across, ahead, aside = (height, width, width, 1) if steep else (width, height, 1, width)
+        weight = (np.arange(1, along + 1) * np.sqrt(1 + slope * slope)) ** -nearness
+        drift = int(np.ceil(slope * along))
+        for start in range(min(0, -drift), across + max(0, -drift)):
+            for backwards in range(2):
+                last, steps = -1, 0
+                for walked in range(along):
+                    a = along - 1 - walked if backwards else walked
+                    b = int(np.floor(start + slope * a + np.float32(0.5)))
+                    if b < 0 or b >= across:
+                        continue
+                    place = a * ahead + b * aside
+                    i = flat[np.uintp(place)]
+                    if i == -1:
+                        last, steps = place, 0
+                        continue
+                    if i >= 0 and last >= 0:
+                        views[i, 2 * k + backwards], weights[i, 2 * k + backwards] = last, weight[steps]
+                    steps += 1
+
+
+@_compiled
+def likeness(colours, k, m, unlike):  # type: ignore[no-untyped-def]
+    """1 for two of the `colours (CHANNELS, n)` that are equal, hardly anything if `unlike` grey levels are between."""
     apart = np.float32(0)
     for c in range(CHANNELS):
-        apart += (one[c] - two[c]) ** 2
-    return np.exp(-apart / (3 * unlike * unlike))
+        d = colours[c, k] - colours[c, m]
+        apart += d * d
+    return fading(apart / (np.float32(3) * unlike * unlike))
 
 
 @_compiled
-def look_around(picture, unknown, ys, xs, directions, unlike, line, nearness, out, sure, lo, hi):  # type: ignore[no-untyped-def]
+def agree(picture, views, weights, unlike, line, out, sure, lo, hi):  # type: ignore[no-untyped-def]
     """Features of the hidden pixels `lo..hi-1`: of what is seen around each of them, what most of the views agree on.
 
-    A mode, not a mean: between a dark wood and a bright sky lies an edge and no grey. Near views count more than far
-    ones (distance to the power of `-nearness`), and those that look alike on two opposite sides, as a line or a band
-    that enters the hole here and leaves it there, up to `1 + line` times more. picture `(H, W, CHANNELS) uint8`;
-    unknown `(H, W) bool`; directions `(k, 2) float32` (dy, dx) over half a turn; unlike: difference in grey levels at
-    which views hardly belong together; out `(n, CHANNELS) float32`; sure `(n,) float32`: which share of the views
-    agrees, 0 where nothing is seen.
+    A mode, not a mean: between a dark wood and a bright sky lies an edge and no grey. Views that look alike on two
+    opposite sides, as a line or a band that enters the hole here and leaves it there, count up to `1 + line` times
+    more. picture `(H * W, CHANNELS) uint8`; views, weights: see `look_along`; unlike: difference in grey levels at
+    which views hardly belong together; out `(n, CHANNELS) uint8`; sure `(n,) float32`: which share of the views agrees,
+    0 where nothing is seen.
     """
-    count = 2 * len(directions)
-    views, weights = np.zeros((count, CHANNELS), np.float32), np.zeros(count, np.float32)
-    mean = np.zeros(CHANNELS, np.float32)
+    count = views.shape[1]
+    colours, trust = np.zeros((CHANNELS, count), np.float32), np.zeros(count, np.float32)
     for i in range(lo, hi):
-        total = np.float32(0)
-        for k in range(0, count, 2):
-            dy, dx = directions[k // 2, 0], directions[k // 2, 1]
-            far_one = first_seen(picture, unknown, ys[i], xs[i], dy, dx, views[k])
-            far_two = first_seen(picture, unknown, ys[i], xs[i], -dy, -dx, views[k + 1])
-            trust = np.float32(1)
-            if far_one and far_two:
-                trust += line * likeness(views[k], views[k + 1], unlike)
-            weights[k] = trust * np.float32(far_one) ** -nearness if far_one else np.float32(0)
-            weights[k + 1] = trust * np.float32(far_two) ** -nearness if far_two else np.float32(0)
-            total += weights[k] + weights[k + 1]
-        best = np.float32(0)
+        for m in range(count):
+            trust[m] = weights[i, m]
+            for c in range(CHANNELS):
+                colours[c, m] = picture[views[i, m], c]
+        for m in range(0, count, 2):
+            if trust[m] > 0 and trust[m + 1] > 0:
+                more = np.float32(1) + line * likeness(colours, m, m + 1, unlike)
+                trust[m] *= more
+                trust[m + 1] *= more
+        least, best, chosen = _WEIGHTY * trust.max(), np.float32(0), 0
         for k in range(count):
-            if weights[k] == 0:
+            if trust[k] < least:
                 continue
             agreeing = np.float32(0)
-            mean[:] = 0
             for m in range(count):
-                if weights[m] > 0:
-                    weight = weights[m] * likeness(views[k], views[m], unlike)
-                    agreeing += weight
-                    for c in range(CHANNELS):
-                        mean[c] += weight * views[m, c]
+                agreeing += trust[m] * likeness(colours, k, m, unlike)
             if agreeing > best:
-                best = agreeing
-                for c in range(CHANNELS):
-                    out[i, c] = mean[c] / agreeing
-        sure[i] = best / total if total > 0 else np.float32(0)
+                best, chosen = agreeing, k
+        sure[i] = best / max(trust.sum(), np.float32(1e-30))
+        for m in range(count):
+            trust[m] *= likeness(colours, chosen, m, unlike)
+        for c in range(CHANNELS):
+            mean = np.float32(0)
+            for m in range(count):
+                mean += trust[m] * colours[c, m]
+            out[i, c] = np.uint8(mean / max(best, np.float32(1e-30)) + np.float32(0.5))
+
+
+# --- vote -----------------------------------------------------------------------------------------------------------
 
 
 @_compiled
-def vote(picture, order, sources, costs, trust, ys, xs, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
-    """Colour of the pixels (ys, xs) `lo..hi-1` by the vote of all patches that cover them (Wexler 2007).
+def weigh(order, sources, burdens, selectivity, here, top, left, origins, weights):  # type: ignore[no-untyped-def]
+    """Ask the patches over the pixel `here`: those centred at most `RADIUS` below and right, `top` above, `left` left.
 
-    A patch weighs exp(-selectivity * (cost / least cost here - 1)) times its trust: small values average, large ones
-    copy the best. out `(n, CHANNELS) float32`.
+    A patch weighs exp(-selectivity * (burden / least burden here - 1)) (Wexler 2007): small values average, large ones
+    copy the best. Returns how many there are; `origins` and `weights` get the places they copy this pixel from and how
+    much they count, all together 1.
     """
     height, width = order.shape
-    for i in range(lo, hi):
-        y, x = ys[i], xs[i]
-        least = np.float32(1e12)
-        for dy in range(max(-RADIUS, -y), min(RADIUS, height - 1 - y) + 1):
-            for dx in range(max(-RADIUS, -x), min(RADIUS, width - 1 - x) + 1):
-                j = order[y + dy, x + dx]
-                if j >= 0:
-                    least = min(least, np.float32(costs[j]) / trust[j])
-        scale = selectivity / (least + np.float32(49.0))
-        total = np.float32(0)
-        for c in range(CHANNELS):
-            out[i, c] = 0
-        for dy in range(max(-RADIUS, -y), min(RADIUS, height - 1 - y) + 1):
-            for dx in range(max(-RADIUS, -x), min(RADIUS, width - 1 - x) + 1):
-                j = order[y + dy, x + dx]
-                if j < 0:
-                    continue
-                weight = np.exp((least - np.float32(costs[j]) / trust[j]) * scale)
-                if weight < 1e-4:
-                    continue
-                total += weight
-                row = picture[sources[j, 0] - dy]
-                start = (sources[j, 1] - dx) * CHANNELS
-                for c in range(CHANNELS):
-                    out[i, c] += weight * np.float32(row[start + c])
-        for c in range(CHANNELS):
-            out[i, c] /= total
+    numbers = order.ravel()
+    y, x = here // width, here % width
+    count, least = 0, np.float32(1e12)
+    for v in range(max(0, y - top), min(height, y + RADIUS + 1)):
+        for place in range(v * width + max(0, x - left), v * width + min(width, x + RADIUS + 1)):
+            j = numbers[np.uintp(place)]
+            if j >= 0:
+                burden = burdens[np.uintp(j)]
+                origins[np.uintp(count)] = sources[np.uintp(j)] + here - place
+                weights[np.uintp(count)] = burden
+                least = min(least, burden)
+                count += 1
+    scale = selectivity / (least + np.float32(49.0))
+    total = np.float32(0)
+    for k in range(count):
+        weights[k] = fading((weights[k] - least) * scale)
+        total += weights[k]
+    for k in range(count):
+        weights[k] /= total
+    return count
 
 
 @_compiled
-def vote_slopes(picture, order, sources, costs, trust, ys, xs, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
+def vote(picture, order, sources, burdens, places, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
+    """Features of the pixels at `places[lo:hi]` by the vote of all patches that cover them.
+
+    picture `(H * W, STRIDE) uint8`; burdens `(n,) float32`: cost of each target for every bit of trust in it;
+    out `(m, CHANNELS) uint8`.
+    """
+    origins, weights = np.zeros(_COVERING, np.int32), np.zeros(_COVERING, np.float32)
+    for i in range(lo, hi):
+        count = weigh(order, sources, burdens, selectivity, places[i], RADIUS, RADIUS, origins, weights)
+        # Five sums and no array of them: that would live in memory and not in registers.
+        red = green = blue = across = down = np.float32(0.5)
+        for k in range(count):
+            weight, pixel = weights[k], picture[np.uintp(origins[k])]
+            red += weight * pixel[0]
+            green += weight * pixel[1]
+            blue += weight * pixel[2]
+            across += weight * pixel[3]
+            down += weight * pixel[4]
+        for c, feature in enumerate((red, green, blue, across, down)):
+            out[i, c] = np.uint8(feature)
+
+
+@_compiled
+def vote_slopes(picture, order, sources, burdens, places, selectivity, out, lo, hi):  # type: ignore[no-untyped-def]
     """Differences of colour to the right and below that the patches over both pixels expect (Darabi 2012).
 
-    Weights as in `vote`. out `(n, 2, 3) float32`: to the right, below; NaN where no patch covers both.
+    out `(m, 2, 3) float32`: to the right, below; left as it is where no patch covers both. The rest as in `vote`.
     """
-    height, width = order.shape
+    origins, weights = np.zeros(_COVERING, np.int32), np.zeros(_COVERING, np.float32)
     for i in range(lo, hi):
-        y, x = ys[i], xs[i]
         for axis in range(2):
-            # The centres of the patches that cover this pixel and the next one.
-            top = max(-RADIUS + axis, -y)
-            left = max(-RADIUS + 1 - axis, -x)
-            least = np.float32(1e12)
-            for dy in range(top, min(RADIUS, height - 1 - y) + 1):
-                for dx in range(left, min(RADIUS, width - 1 - x) + 1):
-                    j = order[y + dy, x + dx]
-                    if j >= 0:
-                        least = min(least, np.float32(costs[j]) / trust[j])
-            scale = selectivity / (least + np.float32(49.0))
-            total = np.float32(0)
-            for c in range(3):
-                out[i, axis, c] = 0
-            for dy in range(top, min(RADIUS, height - 1 - y) + 1):
-                for dx in range(left, min(RADIUS, width - 1 - x) + 1):
-                    j = order[y + dy, x + dx]
-                    if j < 0:
-                        continue
-                    weight = np.exp((least - np.float32(costs[j]) / trust[j]) * scale)
-                    if weight < 1e-4:
-                        continue
-                    total += weight
-                    v, u = sources[j, 0] - dy, sources[j, 1] - dx
-                    here, there = picture[v], picture[v + axis]
-                    start, next_ = u * CHANNELS, (u + 1 - axis) * CHANNELS
-                    for c in range(3):
-                        out[i, axis, c] += weight * (np.float32(there[next_ + c]) - np.float32(here[start + c]))
-            for c in range(3):
-                out[i, axis, c] = out[i, axis, c] / total if total > 0 else np.float32(np.nan)
+            top, left = RADIUS - axis, RADIUS - 1 + axis
+            count = weigh(order, sources, burdens, selectivity, places[i], top, left, origins, weights)
+            step = order.shape[1] if axis else 1
+            red = green = blue = np.float32(0)
+            for k in range(count):
+                weight, pixel, next_ = weights[k], picture[np.uintp(origins[k])], picture[np.uintp(origins[k] + step)]
+                red += weight * (np.float32(next_[0]) - np.float32(pixel[0]))
+                green += weight * (np.float32(next_[1]) - np.float32(pixel[1]))
+                blue += weight * (np.float32(next_[2]) - np.float32(pixel[2]))
+            if count:
+                out[i, axis, 0], out[i, axis, 1], out[i, axis, 2] = red, green, blue
 
 
 @_compiled

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
 
-from identigen.background import default_predictor
+from identigen.background import bands, default_predictor
 from identigen.background.patchmatch import PatchMatch
 from identigen.errors import MaskError, Stopped
 from identigen.types import Bools, Mask, Pixels, Window
@@ -69,6 +71,16 @@ def test_the_seed_repeats_exactly_and_another_differs():
     first = fill(picture, hole, seed=4)
     assert np.array_equal(first, fill(picture, hole, seed=4))
     assert not np.array_equal(first, fill(picture, hole, seed=5))
+
+
+def test_the_number_of_cores_changes_no_byte(monkeypatch):
+    picture, hole = speckles(160, 180), rectangle((160, 180), 30, 130, 40, 140)
+    fills = []
+    for cores in (1, 3):
+        with ThreadPoolExecutor(cores) as pool:
+            monkeypatch.setattr(bands, "_threads", lambda pool=pool: pool)
+            fills.append(fill(picture, hole))
+    assert np.array_equal(*fills)
 
 
 def layers(height: int = 160, width: int = 240) -> Pixels:
