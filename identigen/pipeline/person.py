@@ -12,7 +12,7 @@ from identigen.errors import EngineError, ModelError
 from identigen.pipeline.cover import cover
 from identigen.pipeline.plan import derived_seed
 from identigen.pipeline.scene import Scene, centre
-from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes
+from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes, seems_alike
 from identigen.recognition.groups import patience_for
 from identigen.types import Candidate, Company, Edit, Face, Mask, Operation, Outcome, Pixels, Subject, Window
 from identigen.verification import LEAST_MARGIN, MARGIN, Likeness, describe_source, look_again, measure
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
 
 
-ROUNDS = ((0.0, 8), (0.25, 6), (0.7, 10))
+ROUNDS = ((0.0, 12), (0.25, 6), (0.7, 8))
 """How far on the way from the asked strength to the full one, and how many candidates are drawn there.
 
 Never all the way: a grimace is worse than a cover."""
 GOOD_AGREEMENT = 0.8
-"""A safe candidate that keeps this much of what should be kept is taken without looking at the others."""
+"""A safe candidate that keeps this much of what should be kept, and whom nobody would take for another age, gender
+presentation or origin, is taken without looking at the others."""
 
 HOPELESS = 0.12
 """Where even the farthest of the first two rounds falls short of the threshold by this much, nobody else is tried."""
@@ -46,6 +47,7 @@ class Trial:
     likeness: Likeness | None = None
     attributes: Attributes | None = None
     agreement: float = 1.0
+    seems_alike: bool = True
 
     @property
     def is_safe(self) -> bool:
@@ -142,7 +144,7 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
                 reached.append(trial.likeness.to_source - trial.likeness.threshold)
             if trial is None or trial.margin < LEAST_MARGIN:
                 continue
-            if trial.is_safe and trial.agreement >= GOOD_AGREEMENT:
+            if trial.is_safe and trial.seems_alike and trial.agreement >= GOOD_AGREEMENT:
                 return trial, tried
             if best is None or _rank(trial) > _rank(best):
                 best = trial
@@ -171,8 +173,9 @@ def _try(
         if subject.face.landmarks is None:
             return Trial(candidate.seed, window, patch, changed, again, likeness)
         after = read_attributes(scene.pixels, again, likeness.descriptor)
-    kept = agreement(scene.attributes(subject), after)
-    return Trial(candidate.seed, window, patch, changed, again, likeness, after, kept)
+    before = scene.attributes(subject)
+    kept, alike = agreement(before, after), seems_alike(before, after)
+    return Trial(candidate.seed, window, patch, changed, again, likeness, after, kept, alike)
 
 
 def _is_seen(scene: Scene, face: Face, changed: Mask) -> bool:
@@ -201,8 +204,8 @@ def _rounds(edit: Edit, patience: float = 1.0) -> Iterator[tuple[float, list[int
         start += count
 
 
-def _rank(trial: Trial) -> tuple[bool, bool, float]:
-    return (trial.is_safe, trial.margin >= MARGIN, trial.agreement)
+def _rank(trial: Trial) -> tuple[bool, bool, bool, float]:
+    return (trial.is_safe, trial.margin >= MARGIN, trial.seems_alike, trial.agreement)
 
 
 def _why_no_new_face(subject: Subject) -> str:

@@ -16,6 +16,10 @@ from identigen.landmarks import eye_openness, gaze, head_pose, mouth_openness
 from identigen.models import asset, borrow
 from identigen.types import Face, Floats, Pixels, Pose
 
+# From where on a stranger would name another age, gender presentation or origin: roots of years, of -1 to 1, standard
+# deviations of `kin`.
+ANOTHER_AGE, ANOTHER_GENDER, ANOTHER_ORIGIN = 1.2, 0.5, 1.4
+
 # Hulls on both cheeks, away from eyes, nostrils and beard.
 _CHEEKS = (np.array([117, 118, 101, 205, 50]), np.array([346, 347, 330, 425, 280]))
 
@@ -26,6 +30,8 @@ class Attributes:
 
     `age` is apparent years, `femininity` runs from -1 to 1, `beard` from 0 to 2; all three are read along axes of the
     recogniser's embedding and are no facts about a person. `tone` is the individual typology angle (ITA) of the cheeks.
+    `kin` places a face among the broad kinds that the recogniser tells apart, in standard deviations: never a label,
+    only a measure of whether it moved.
     """
 
     pose: Pose
@@ -36,6 +42,7 @@ class Attributes:
     age: float
     femininity: float
     beard: float
+    kin: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -54,6 +61,12 @@ class Axes:
 def load_axes() -> Axes:
     """The shipped axes, read once."""
     with borrow("identigen-attribute-axes", _read_axes) as axes:
+        return axes
+
+
+def load_kin() -> Floats:
+    """The shipped directions `(4, 128)` of `Attributes.kin`, read once."""
+    with borrow("identigen-kin-axes", _read_kin) as axes:
         return axes
 
 
@@ -76,6 +89,7 @@ def read_attributes(pixels: Pixels, face: Face, embedding: Floats | None = None)
         age=age,
         femininity=feminine,
         beard=beard,
+        kin=tuple((load_kin() @ embedding).tolist()),
     )
 
 
@@ -128,8 +142,25 @@ def agreement(before: Attributes, after: Attributes) -> float:
     return float(np.mean([1 / (1 + miss * miss) for miss in misses]))
 
 
+def seems_alike(before: Attributes, after: Attributes) -> bool:
+    """Whether a stranger would name the same age band, gender presentation and origin for both."""
+    older = abs(np.sqrt(before.age) - np.sqrt(after.age))
+    moved = max((abs(a - b) for a, b in zip(before.kin, after.kin, strict=True)), default=0.0)
+    otherwise = abs(before.femininity - after.femininity)
+    return bool(older < ANOTHER_AGE and otherwise < ANOTHER_GENDER and moved < ANOTHER_ORIGIN)
+
+
 def _read_axes() -> Axes:
     from safetensors.numpy import load_file
 
     stored = load_file(asset("models/attributes.safetensors"))
     return Axes(stored["weights"].astype(np.float32), stored["bias"].astype(np.float32))
+
+
+def _read_kin() -> Floats:
+    from safetensors.numpy import load_file
+
+    # The axes by which the prior is told kin, after those for age, femininity and beard.
+    told = load_file(asset("models/conditions.safetensors"))
+    axes, spread = told["axes"][3:], told["scale"][-len(told["axes"][3:]) :]
+    return np.asarray(axes / spread[:, None], np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from identigen.landmarks import face_box, find_landmarks
-from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes, skin_tone
+from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes, seems_alike, skin_tone
 from identigen.types import Face, Photo
 
 
@@ -42,6 +42,14 @@ def test_nobody_agrees_better_with_a_face_than_itself(attributes: Attributes) ->
     older = replace(attributes, age=attributes.age + 30)
     other = replace(older, femininity=-attributes.femininity)
     assert 1 > agreement(attributes, older) > agreement(attributes, other)
+
+
+def test_another_age_gender_presentation_or_origin_is_noticed(attributes: Attributes) -> None:
+    assert seems_alike(attributes, replace(attributes, age=attributes.age + 5, mouth=0.9))
+    assert not seems_alike(attributes, replace(attributes, age=8.0))
+    assert not seems_alike(attributes, replace(attributes, femininity=attributes.femininity - 0.7))
+    moved = (attributes.kin[0] + 2.0, *attributes.kin[1:])
+    assert not seems_alike(attributes, replace(attributes, kin=moved))
 
 
 def test_the_report_tells_both_sides(attributes: Attributes) -> None:
