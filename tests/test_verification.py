@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from identigen import masks
 from identigen.errors import InputError
 from identigen.photo import open_photo
 from identigen.pipeline import Pipeline, make_plan
-from identigen.types import Mask, Operation, Outcome, Photo, Subject
-from identigen.verification import Likeness, examined, export, outside_is_identical, same_face
+from identigen.types import Face, Floats, Mask, Operation, Outcome, Photo, Pixels, Subject
+from identigen.verification import Likeness, Source, examined, export, measure, outside_is_identical, same_face
 
 
 def outcome(changed: Mask) -> Outcome:
@@ -98,3 +99,27 @@ def test_what_counts_as_somebody_else(
 ) -> None:
     likeness = Likeness(source, others, given, usual, 0.60, np.zeros(128, np.float32))
     assert (likeness.verdict, likeness.is_safe) == (verdict, safe)
+
+
+def test_every_look_has_a_say_but_only_once_the_first_is_beyond_the_threshold() -> None:
+    class Recogniser:
+        """Describes a face aligned by landmarks as `first`, any other as `rest`, and counts."""
+
+        name, threshold = "fake", 0.60
+
+        def __init__(self, first: float, rest: float) -> None:
+            self.first, self.rest, self.described = first, rest, 0
+
+        def describe(self, pixels: Pixels, faces: Sequence[Face]) -> Floats:
+            self.described += len(faces)
+            return np.array([[self.first if face.landmarks is not None else self.rest] for face in faces], np.float32)
+
+    pixels, box = np.zeros((40, 40, 3), np.uint8), (10.0, 10.0, 30.0, 30.0)
+    face = Face(box, np.zeros((478, 3), np.float32))
+    source = Source(face, np.zeros((3, 1), np.float32))
+    near, far = Recogniser(0.3, 0.9), Recogniser(0.9, 0.5)
+    assert measure(near, pixels, face, source).to_source == pytest.approx(0.3)
+    assert near.described == 1
+    likeness = measure(far, pixels, face, source)
+    assert likeness.to_source == pytest.approx(0.5)
+    assert likeness.verdict == "fail"

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import SIDE, load_codec
+from identigen.identity.appearance import SIDE, Codec, load_codec
 from identigen.identity.conditions import load_conditions
-from identigen.identity.portrait import read_portrait
+from identigen.identity.portrait import Portrait, read_portrait
 from identigen.landmarks import find_landmarks
 from identigen.synthesis.rendering import prepare
 from identigen.types import Floats, Photo, Pixels
@@ -31,3 +33,13 @@ def test_a_strand_on_one_cheek_leaves_no_ghost_on_the_other(astronaut: Photo) ->
     cv2.line(across, *mirrored, (1,), 3)
     assert plain.max() > 0
     assert marked[across > 0].mean() < 1.3 * plain[across > 0].mean()
+
+
+def test_wrinkles_that_only_the_model_expects_leave_no_negative(
+    codec: Codec, portrait: Portrait, astronaut: Photo
+) -> None:
+    rows = np.mgrid[0:SIDE, 0:SIDE][0]
+    wrinkles = (0.1 * np.sin(rows) * codec.mesh.bare)[..., None].astype(np.float32)
+    furrowed = replace(portrait, expected=portrait.expected + wrinkles)
+    plain, negative = (np.abs(prepare(codec, p, astronaut.pixels).fine) for p in (portrait, furrowed))
+    assert negative.mean() < 1.3 * plain.mean()

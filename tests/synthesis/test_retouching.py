@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from identigen.identity.appearance import SIDE, Codec, load_codec
+from identigen.identity.appearance import SIDE, Codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.imagination import usual_identity
-from identigen.identity.portrait import Portrait, read_portrait
-from identigen.landmarks import find_landmarks
+from identigen.identity.portrait import Portrait
 from identigen.synthesis.retouching import (
     calmed,
     shade_tint,
@@ -19,19 +18,7 @@ from identigen.synthesis.retouching import (
     with_own_lips,
     with_own_shade,
 )
-from identigen.types import Bools, Floats, Photo
-
-
-@pytest.fixture(scope="module")
-def codec() -> Codec:
-    return load_codec()
-
-
-@pytest.fixture(scope="module")
-def portrait(codec: Codec, astronaut: Photo) -> Portrait:
-    points = find_landmarks(astronaut.pixels, (175.0, 65.0, 280.0, 195.0))
-    assert points is not None
-    return read_portrait(codec, load_conditions(), astronaut.pixels, points, np.zeros(128, np.float32))
+from identigen.types import Bools, Floats
 
 
 @pytest.fixture(scope="module")

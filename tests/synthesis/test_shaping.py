@@ -3,24 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from identigen.identity.appearance import Codec, load_codec
-from identigen.identity.conditions import load_conditions
-from identigen.identity.portrait import Portrait, read_portrait
-from identigen.landmarks import eye_openness, find_landmarks, head_pose, mouth_openness
+from identigen.identity.appearance import Codec
+from identigen.identity.portrait import Portrait
+from identigen.landmarks import eye_openness, head_pose, mouth_openness
 from identigen.synthesis.shaping import NOTHING, Missed, missed, new_shape
-from identigen.types import Floats, Photo
-
-
-@pytest.fixture(scope="module")
-def codec() -> Codec:
-    return load_codec()
-
-
-@pytest.fixture(scope="module")
-def portrait(codec: Codec, astronaut: Photo) -> Portrait:
-    points = find_landmarks(astronaut.pixels, (175.0, 65.0, 280.0, 195.0))
-    assert points is not None
-    return read_portrait(codec, load_conditions(), astronaut.pixels, points, np.zeros(128, np.float32))
+from identigen.types import Floats
 
 
 def drawn(codec: Codec, portrait: Portrait, wanting: Missed = NOTHING) -> Floats:
