@@ -18,7 +18,7 @@ comes last, and `compiled` the inner loops of all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -44,12 +44,17 @@ from identigen.types import Bools, Fill, Mask, Pixels, Stop, Window
 
 _ENOUGH = 64
 """A level with fewer patches to copy from is not worth searching."""
+_AFFORDABLE = 24_000
+"""Targets of all starts together: where a crowd leaves no small level, several starts would cost more than the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How hard to look; the defaults are what the bars of `identigen evaluate background` are held with."""
 
+    starts: int = 8
+    """Solutions tried on the coarsest level, where they cost little, each from other random sources; the cheapest is
+    gone on with. Fewer where the level is large."""
     coarse_rounds: int = 10
     fine_rounds: int = 3
     passes: int = 2
@@ -59,11 +64,11 @@ class Effort:
     lean: float = 30.0
     """In a crowd, what comes from a whole picture higher or lower counts as this many grey levels off: scenes lie in
     layers. Where background is seen on the rim, that tells more."""
-    coherence: float = 10.0
+    coherence: float = 7.0
     """A patch whose four neighbours are all copied from elsewhere counts as this many grey levels off."""
     selectivity: float = 2.0
     """Low: patches that cover a pixel are averaged. High: the best is copied."""
-    final_selectivity: float = 20.0
+    final_selectivity: float = 60.0
     colour_step: float = 40.0
     """Largest correction of the overall colour at the rim, in grey levels; deep inside the hole it is less."""
 
@@ -134,24 +139,15 @@ def complete(pixels: Pixels, hole: Bools, barred: Bools, seed: int, effort: Effo
     if not usable_centres(levels[0]).any():
         return np.ascontiguousarray(levels[0].guide[:, :, :3])
     seen = openness(levels[0])
-    level, targets = levels[-1], find_targets(levels[-1])
-    start(level)
-    sources = random_sources(targets, seed)
-    for depth in reversed(range(len(levels))):
-        coarsest, finest = depth == len(levels) - 1, depth == 0
-        if not coarsest:
-            level, coarse, targets = levels[depth], targets, find_targets(levels[depth])
-            sources = carry(sources, coarse, targets)
-            vote(level, targets, sources, np.zeros(len(sources), np.int32), effort.selectivity)
-        rounds = effort.coarse_rounds if coarsest else effort.fine_rounds
-        for turn in range(rounds):
-            if stop is not None and stop():
-                raise Stopped("Stopped in the middle of a background.")
-            pull, lean = (0, 0.0) if finest else (round(effort.pull * seen), effort.lean * (1.0 - seen))
-            search = Search(effort.passes, pull, lean, effort.coherence, far=coarsest, seed=seed + 7919 * turn + depth)
-            sources, costs = improve(level, targets, sources, search)
-            last = finest and turn == rounds - 1
-            vote(level, targets, sources, costs, effort.final_selectivity if last else effort.selectivity)
+    top = len(levels) - 1
+    level, targets = levels[top], find_targets(levels[top])
+    sources, costs = best_start(level, targets, planned(effort, top, top, seen, seed), effort, stop)
+    for depth in reversed(range(top)):
+        level, coarse, targets = levels[depth], targets, find_targets(levels[depth])
+        sources = carry(sources, coarse, targets)
+        vote(level, targets, sources, np.zeros(len(sources), np.int32), effort.selectivity)
+        search = planned(effort, depth, top, seen, seed)
+        sources, costs = settle(level, targets, sources, search, effort.fine_rounds, stop)
     spread_seams(level, targets, sources, costs, effort.final_selectivity)
     return harmonise(level, doubt(targets, costs), effort.colour_step * seen)
 
@@ -174,11 +170,6 @@ def pyramid(pixels: Pixels, hole: Bools, barred: Bools) -> list[Level]:
     return with_guide(levels, guided_at)
 
 
-def start(level: Level) -> None:
-    """Fill the hole of the coarsest level by what is expected there."""
-    level.features[level.painted, :CHANNELS] = level.guide[level.painted]
-
-
 def openness(level: Level) -> float:
     """Share of the hole's rim on which background is seen; in a crowd the guide is a guess and height tells more."""
     rim = (cv2.dilate(level.hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~level.hole
@@ -190,7 +181,7 @@ def openness(level: Level) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One call of `improve`: passes over the targets, weights, random search over everything or nearby."""
+    """How one level is searched: passes over the targets, weights, random search over everything or nearby."""
 
     passes: int
     pull: int
@@ -198,6 +189,17 @@ class Search:
     coherence: float
     far: bool
     seed: int
+    selectivity: float
+    last: float
+    """Selectivity of the last vote."""
+
+
+def planned(effort: Effort, depth: int, top: int, seen: float, seed: int) -> Search:
+    """The search of level `depth`, where 0 is the finest and `top` the coarsest; `seen`: see `openness`."""
+    pull, lean = (round(effort.pull * seen), effort.lean * (1.0 - seen)) if depth else (0, 0.0)
+    last = effort.selectivity if depth else effort.final_selectivity
+    weights = (effort.passes, pull, lean, effort.coherence)
+    return Search(*weights, far=depth == top, seed=seed + depth, selectivity=effort.selectivity, last=last)
 
 
 def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tuple[Ints, Ints]:
@@ -218,6 +220,38 @@ def improve(level: Level, targets: Targets, sources: Ints, search: Search) -> tu
         state, how = (places, sources, costs, sources.copy()), (turn % 2 == 1, reach, stream)
         in_bands(count, lambda lo, hi, state=state, how=how: compiled.search(*scene, *state, lo, hi, *how))  # type: ignore[misc]
     return sources, costs
+
+
+def settle(
+    level: Level, targets: Targets, sources: Ints, search: Search, rounds: int, stop: Stop | None
+) -> tuple[Ints, Ints]:
+    """Search and vote in turns; return the sources and their costs."""
+    costs = np.zeros(len(sources), np.int32)
+    for turn in range(rounds):
+        if stop is not None and stop():
+            raise Stopped("Stopped in the middle of a background.")
+        sources, costs = improve(level, targets, sources, replace(search, seed=search.seed + 7919 * turn))
+        vote(level, targets, sources, costs, search.last if turn == rounds - 1 else search.selectivity)
+    return sources, costs
+
+
+def best_start(level: Level, targets: Targets, search: Search, effort: Effort, stop: Stop | None) -> tuple[Ints, Ints]:
+    """Paint the coarsest level from several random beginnings and keep the one that costs least in all.
+
+    Search and vote only ever go downhill: where they begin decides which of many arrangements they end in.
+    """
+    starts = int(np.clip(_AFFORDABLE // max(1, len(targets.places)), 1, effort.starts))
+    least, kept, painting = np.inf, (np.zeros(0, np.int32), np.zeros(0, np.int32)), level.guide[level.painted]
+    for turn in range(starts):
+        other = replace(search, seed=search.seed + 1_000_003 * turn)
+        level.features[level.painted, :CHANNELS] = level.guide[level.painted]
+        sources = random_sources(targets, other.seed)
+        found = settle(level, targets, sources, other, effort.coarse_rounds, stop)
+        total = int(found[1].sum(dtype=np.int64))
+        if total < least:
+            least, kept, painting = total, found, level.features[level.painted, :CHANNELS]
+    level.features[level.painted, :CHANNELS] = painting
+    return kept
 
 
 def vote(level: Level, targets: Targets, sources: Ints, costs: Ints, selectivity: float) -> None:

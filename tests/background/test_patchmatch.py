@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from identigen.background import bands, default_predictor
-from identigen.background.patchmatch import PatchMatch
+from identigen.background import bands, default_predictor, patchmatch
+from identigen.background.patchmatch import Effort, PatchMatch, Search, best_start, pyramid
+from identigen.background.targets import Ints, find_targets
 from identigen.errors import MaskError, Stopped
 from identigen.types import Bools, Mask, Pixels, Window
 
@@ -189,3 +190,29 @@ def test_in_a_clear_sky_nobody_sees_where_the_hole_was():
     steps = np.abs(np.diff(soft, axis=0)).mean(2)
     inside = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8))[1:] > 0
     assert steps[inside].max() < 2.0 * steps[~inside].max()
+
+
+def begin(monkeypatch: pytest.MonkeyPatch, totals: list[int]) -> tuple[int, int, int]:
+    """Let the starts end at such costs; return how many were made, which one's sources and which one's paint stay."""
+    picture, hole = speckles(64, 64), rectangle((64, 64), 28, 36, 28, 36)
+    level = pyramid(picture, hole, np.zeros_like(hole))[-1]
+    targets, made, costs = find_targets(level), [], iter(totals)
+
+    def settle(level, targets, sources, *others) -> tuple[Ints, Ints]:
+        made.append(len(made))
+        level.features[level.painted, :3] = made[-1]
+        return np.full_like(sources, made[-1]), np.full_like(sources, next(costs))
+
+    monkeypatch.setattr(patchmatch, "settle", settle)
+    search = Search(passes=1, pull=0, lean=0.0, coherence=0.0, far=True, seed=0, selectivity=2.0, last=2.0)
+    sources, _ = best_start(level, targets, search, Effort(starts=len(totals)), None)
+    return len(made), int(sources[0]), int(level.features[level.painted][0, 0])
+
+
+def test_of_several_starts_the_cheapest_stays(monkeypatch):
+    assert begin(monkeypatch, [5, 3, 9, 3]) == (4, 1, 1)
+
+
+def test_where_the_coarsest_level_is_large_there_is_one_start(monkeypatch):
+    monkeypatch.setattr(patchmatch, "_AFFORDABLE", 10)
+    assert begin(monkeypatch, [5, 3]) == (1, 0, 0)
