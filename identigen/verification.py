@@ -40,8 +40,8 @@ class Likeness:
 
     @property
     def verdict(self) -> Verdict:
-        """Beyond the threshold from the source, and no more like anybody else here than the person was."""
-        apart = min(self.to_others, self.to_given) >= min(self.threshold, self.usual)
+        """Beyond the threshold from the source and the given, and no more like the others than the person was."""
+        apart = self.to_given >= self.threshold and self.to_others >= min(self.threshold, self.usual)
         return "pass" if apart and self.to_source >= self.threshold else "fail"
 
     @property

@@ -90,7 +90,8 @@ def test_faces_of_one_place(a: tuple[float, ...], b: tuple[float, ...], same: bo
         (0.59, 0.70, 0.70, 0.80, "fail", False),
         (0.70, 0.55, 0.70, 0.80, "fail", False),  # would be taken for a neighbour
         (0.70, 0.70, 0.55, 0.80, "fail", False),  # would look like another new face
-        (0.70, 0.50, 0.50, 0.48, "pass", False),  # a crowd in which everybody looks alike to the recogniser
+        (0.70, 0.50, 0.70, 0.48, "pass", False),  # a crowd in which everybody looks alike to the recogniser
+        (0.70, 0.70, 0.50, 0.48, "fail", False),  # nor there may two new faces be taken for one
         (0.70, float("inf"), float("inf"), float("inf"), "pass", True),
     ],
 )
