@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
 
 
-ROUNDS = ((0.0, 12), (0.25, 6), (0.7, 8))
+ROUNDS = ((0.0, 12), (0.25, 6), (0.7, 16))
 """How far on the way from the asked strength to the full one, and how many candidates are drawn there.
 
 Never all the way: a grimace is worse than a cover."""

@@ -18,7 +18,7 @@ from identigen.types import Face, Floats, Pixels, Pose
 
 # From where on a stranger would name another age, gender presentation or origin: roots of years, of -1 to 1, standard
 # deviations of `kin`.
-ANOTHER_AGE, ANOTHER_GENDER, ANOTHER_ORIGIN = 1.2, 0.5, 1.4
+ANOTHER_AGE, ANOTHER_GENDER, ANOTHER_ORIGIN = 1.2, 0.6, 1.8
 
 # Hulls on both cheeks, away from eyes, nostrils and beard.
 _CHEEKS = (np.array([117, 118, 101, 205, 50]), np.array([346, 347, 330, 425, 280]))

@@ -26,6 +26,7 @@ MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
 SLIGHT_TURN, SLIGHT_GAP = 0.5, 0.008  # degrees; of the eye distance
 MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not made good by baring the teeth
 FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
+SMILE = 0.5  # share of the difference between how the lips meet and how they met that goes
 NARROWEST = 0.6  # lids never come nearer than this share of their gap
 
 # Upper and lower partners of both eyes and of the inner lips, corners left out.
@@ -136,12 +137,15 @@ def _with_own_eyes(old: Floats, new: Floats, wanting: float) -> Floats:
 def _with_own_mouth(old: Floats, new: Floats, wanting: float) -> Floats:
     """Open the new mouth as wide as the old one, and by what is `wanting` wider, with lips about as full.
 
-    The line between the lips is how somebody smiles or pouts, and stays; it is drawn between the new corners.
+    How the lips meet is partly how somebody smiles or pouts: they are led back to the old line, drawn between the new
+    corners.
     """
     out, (upper, lower) = np.array(new), _LIPS
     old_ends, new_ends = old[_CORNERS], new[_CORNERS]
     scale = np.linalg.norm(new_ends[1] - new_ends[0]) / max(float(np.linalg.norm(old_ends[1] - old_ends[0])), 1e-6)
-    line = new_ends.mean(0) + scale * ((old[upper] + old[lower]) / 2 - old_ends.mean(0))
+    smile = new_ends.mean(0) + scale * ((old[upper] + old[lower]) / 2 - old_ends.mean(0))
+    line = (new[upper] + new[lower]) / 2
+    line = line + SMILE * (smile - line)
     gap = _gap(old, upper, lower, wanting, 0.0)
     for inner, rings, side in ((upper, _FLESH[0], -0.5), (lower, _FLESH[1], 0.5)):
         full_old, full_new = (np.linalg.norm(shape[rings[-1]] - shape[inner], axis=1).mean() for shape in (old, new))

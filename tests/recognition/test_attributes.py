@@ -47,7 +47,7 @@ def test_nobody_agrees_better_with_a_face_than_itself(attributes: Attributes) ->
 def test_another_age_gender_presentation_or_origin_is_noticed(attributes: Attributes) -> None:
     assert seems_alike(attributes, replace(attributes, age=attributes.age + 5, mouth=0.9))
     assert not seems_alike(attributes, replace(attributes, age=8.0))
-    assert not seems_alike(attributes, replace(attributes, femininity=attributes.femininity - 0.7))
+    assert not seems_alike(attributes, replace(attributes, femininity=attributes.femininity - 0.8))
     moved = (attributes.kin[0] + 2.0, *attributes.kin[1:])
     assert not seems_alike(attributes, replace(attributes, kin=moved))
 
