@@ -26,9 +26,9 @@ class Likeness:
     """How near a face came to those that it must not resemble (Euclidean; larger is safer).
 
     `to_source` is the smallest of three looks (see `describe_looks`), or that of the first where it is too near
-    already. `to_others` is about the people of the photo as
-    they were, `to_given` about the identities that were given already, and `usual` is how near the person itself came
-    to the nearest of the others: in a crowd of small faces a recogniser takes strangers for one.
+    already. `to_others` is about the people of the photo as they were, `to_given` about the identities that were given
+    already, and `usual` is how near the person itself came to the nearest of the others: in a crowd of small faces a
+    recogniser takes strangers for one.
     """
 
     to_source: float
