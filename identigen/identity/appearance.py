@@ -24,6 +24,7 @@ from identigen.types import Floats, Window
 SIDE = 192  # edge of the canonical map; the training faces are about 139 px wide, more would store only blur
 POINTS = 468  # the mesh without the irises
 COARSE_SIGMA = 15.0  # in canonical pixels: broader than a brow, narrower than a cheek
+BROADEST = 38.0  # in canonical pixels: what lamps and sky do to a whole face
 _THIRDS = np.full(3, 1 / 3, np.float32)
 FLOOR = 16.0  # added to light before dividing: the ratio of two dark pixels is noise
 
@@ -177,6 +178,24 @@ def coarse_light(texture: Floats, weight: Floats) -> Floats:
     return np.asarray(np.clip(total / np.maximum(mass, 1e-6)[..., None], 0, 255), np.float32)
 
 
+def shared_modelling(coarse: Floats) -> Floats:
+    """How a face's build darkens and lightens broad light `(SIDE, SIDE, 3)`: `(SIDE, SIDE)` logarithms.
+
+    Deep sockets and full cheeks are the same on both sides; where the lamp stands makes the sides differ.
+    """
+    grey = np.maximum(brightness(coarse) + FLOOR, 1)
+    bumps = np.log(grey / np.maximum(widely(grey, BROADEST), 1))
+    return np.asarray((bumps + bumps[:, ::-1]) / 2, np.float32)
+
+
+def widely(picture: Floats, reach: float) -> Floats:
+    """A Gaussian blur of many pixels, worked out on a small copy: of what is as smooth nothing is lost."""
+    side = max(16, round(len(picture) * min(1.0, 4 / reach)))
+    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), reach * side / len(picture))
+    return np.asarray(cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
 def brightness(picture: Floats) -> Floats:
     """Mean `(h, w)` of the three channels of `(h, w, 3) float32`; `mean` itself is forty times slower on so few."""
     return np.asarray(picture @ _THIRDS)
@@ -199,7 +218,8 @@ class Codec:
     `detail_mean` `(half, 3)`; `detail_basis` `(k, half * 3)` orthonormal rows on the left half of the map, with
     `detail_scale` `(k,)` their spread in the data and `detail_parity` +1 (even) or -1 (odd). `shape_mean` `(468, 3)` of
     unit size, `shape_basis` `(m, 468 * 3)`, `shape_scale` `(m,)`, `shape_parity`. `expected_error` `(SIDE, SIDE)` is
-    the typical residual of an unhidden face, the ruler by which occluders are found.
+    the typical residual of an unhidden face, the ruler by which occluders are found; `modelling` `(SIDE, SIDE)` is the
+    average `shared_modelling`.
     """
 
     mesh: Mesh
@@ -212,6 +232,7 @@ class Codec:
     shape_scale: Floats
     shape_parity: Floats
     expected_error: Floats
+    modelling: Floats
 
     @cached_property
     def half(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -323,6 +344,7 @@ _CODEC_FIELDS = (
     "shape_scale",
     "shape_parity",
     "expected_error",
+    "modelling",
 )
 
 

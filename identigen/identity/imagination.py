@@ -21,9 +21,8 @@ from identigen.identity.prior import load_prior, noise, sample
 from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
-DISTANCE = (0.8, 1.0)  # foretold distance from the source at strength 0 and 1, beyond which nobody needs to be farther
-PUSH = 0.5  # how fast the flow is steered there at strength 1
-GENTLENESS = 2.0  # with this power of the strength that falls: who was pushed hard looks it
+DISTANCE = (0.9, 1.0)  # foretold distance from the source at strength 0 and 1, beyond which nobody needs to be farther
+PUSH = 0.4  # how fast the flow is steered there at strength 1
 LOOSE = 0.8
 CHANCES = 32  # imagining is cheap, and who is far by chance looks better than who was pushed
 INDIVIDUALITY = 0.6
@@ -149,7 +148,7 @@ class Course:
         """By how much `(n, 128)` the embedding shall move along `aim`, of which `missing` `(n,)` is wanting."""
         aim = (aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)).astype(np.float32)
         gain = np.maximum(((aim @ self.foretelling.obedience) * aim).sum(1, keepdims=True), 0.1)
-        push = PUSH * self.strength**GENTLENESS * np.clip(missing, 0, 0.3)[:, None]
+        push = PUSH * self.strength * np.clip(missing, 0, 0.3)[:, None]
         return np.asarray(push / gain * aim, np.float32)
 
     def _length(self, move: Floats) -> Floats:

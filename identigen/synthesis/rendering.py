@@ -14,6 +14,7 @@ import numpy as np
 from identigen.identity.appearance import POINTS, SIDE, Codec, brightness, from_detail, remap, to_detail
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE, face_box
+from identigen.synthesis.retouching import impersonal_light
 from identigen.types import Bools, Floats, Pixels, Window
 
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
@@ -23,7 +24,7 @@ SMOOTH = 1e-6  # energy of relief that nobody sees
 ROUGHEST, ROUGH_REACH = 2.5, 3.0  # medians of its energy, from which on relief is left behind; pixels of the map
 LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
 # or small ones would be slits
-RIM = 12.0  # canonical pixels over which the new skin fades into the old
+RIM = 9.0  # canonical pixels over which the new skin fades into the old
 
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 _NOSE = np.array([1, 2, 4, 5, 6, 168, 195, 197, 48, 64, 98, 278, 294, 327])
@@ -40,8 +41,9 @@ _ANCHORS = np.unique(
 class Canvas:
     """What all candidates of one face share, on canonical maps of `side` pixels a edge (about the photo's own scale).
 
-    `coarse` is the photo's light, `fine` its skin's relief and grain (mirrored: the level stays, the pattern goes),
-    `opacity` says where new skin may show, `sharpness` is the energy of detail that the photo's focus allows.
+    `coarse` is the photo's light (see `impersonal_light`), `fine` its skin's relief and grain (mirrored: the level
+    stays, the pattern goes), `opacity` says where new skin may show, `sharpness` is the energy of detail that the
+    photo's focus allows.
     """
 
     window: Window
@@ -80,7 +82,7 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
     return Canvas(
         window=working_window(portrait.points, (pixels.shape[0], pixels.shape[1])),
         side=side,
-        coarse=coarse,
+        coarse=_resized(impersonal_light(codec, portrait), side),
         fine=_fine_relief(detail, expected, trust, _resized(codec.mesh.bare, side)),
         opacity=_opacity(codec, portrait),
         sharpness=_sharpness(portrait.detail, portrait.seen),

@@ -9,20 +9,33 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import Codec, brightness
+from identigen.identity.appearance import Codec, brightness, from_detail, shared_modelling, widely
+from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
-BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
+BARE_SKIN, SKIN_TINT, LIP_TINT = 0.85, 0.25, 0.7
 EXTREME = 2.5  # standard deviations among taught faces
 # Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
 # at which a photo's own skin says as much about it.
 SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
-OWN_SHADE, SHADE_REACH = 0.5, 10.0  # share of the photo's own broad shading that stays; pixels of the map
-HARDNESS, SMOOTH = (0.4, 1.4), 1e-5  # least and most gain; energy of a detail map that nobody sees
+OWN_SHADE, SHADE_REACH = 0.2, 10.0  # share of the photo's own broad shading that stays; pixels of the map
+HARDNESS, SMOOTH = (0.5, 1.25), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
-OWN_LIPS, FEW = 0.8, 50  # share of the difference that goes; pixels of the map that tell nothing
-BROW_GAIN, BEARD_GAIN = (0.4, 1.6), (0.2, 1.5)
+OWN_LIPS, FEW = 0.6, 50  # share of the difference that goes; pixels of the map that tell nothing
+BROW_GAIN, BEARD_GAIN = (0.6, 1.35), (0.2, 1.5)
+BEARD = NAMES.index("beard")
+
+
+def impersonal_light(codec: Codec, portrait: Portrait) -> Floats:
+    """The photo's broad light `(SIDE, SIDE, 3)` as it would fall on the average face.
+
+    Whoever stood in it is left out, or their sockets and cheekbones would show through the new skin. A full beard
+    stays: it goes on below the face.
+    """
+    bearded = float(np.clip(portrait.raw_condition[BEARD], 0, 1)) * codec.mesh.beard_zone
+    change = np.exp((1 - bearded) * (codec.modelling - shared_modelling(portrait.coarse)))
+    return from_detail((change - 1)[..., None], portrait.coarse)
 
 
 def retouched(
@@ -103,7 +116,7 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Float
     grey = brightness(differs)[..., None]
 
     def broad(picture: Floats, zone: Floats) -> Floats:
-        part, mass = (_widely(p, SHADE_REACH) for p in (picture * zone[..., None], zone))
+        part, mass = (widely(p, SHADE_REACH) for p in (picture * zone[..., None], zone))
         return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None] * zone[..., None])
 
     shade = OWN_SHADE * broad(grey, codec.mesh.bare * trust)
@@ -132,16 +145,8 @@ def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
         old, new = (
             cv2.GaussianBlur(np.minimum(brightness(picture), 0), (0, 0), 2.0) for picture in (portrait.detail, detail)
         )
-        around = _widely(np.stack([old * trust, new * trust, trust], -1), reach)
+        around = widely(np.stack([old * trust, new * trust, trust], -1), reach)
         known = around[..., 2] > 0.02 * around[..., 2].max()
         gain = np.clip(around[..., 0] / np.minimum(around[..., 1], -1e-3 * around[..., 2] - 1e-9), least, most)
         detail = detail + (np.where(known, gain - 1, 0) * zone * new)[..., None]
     return np.asarray(detail, np.float32)
-
-
-def _widely(picture: Floats, reach: float) -> Floats:
-    """A Gaussian blur of many pixels, worked out on a small copy: of what is as smooth nothing is lost."""
-    side = max(16, round(len(picture) * min(1.0, 4 / reach)))
-    small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), reach * side / len(picture))
-    return np.asarray(cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.float32)

@@ -20,7 +20,7 @@ from identigen.types import Floats
 Ints = npt.NDArray[np.int_]
 
 YAW = NAMES.index("yaw")
-RIM_FREEDOM, RIM_DEPTH = 0.4, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
+RIM_FREEDOM, RIM_DEPTH = 0.6, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
 MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
 SLIGHT_TURN, SLIGHT_GAP = 0.5, 0.008  # degrees; of the eye distance
@@ -92,7 +92,7 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     """The portrait's points `(468, 3)` with the new identity's build, making up for what an earlier drawing missed."""
     # Of a turned head the outline is not the mesh's rim: moved as far as in front, it would bulge.
     yaw = abs(float(portrait.raw_condition[YAW]))
-    gain = (0.6 + 0.5 * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
+    gain = (0.75 + 0.5 * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
     freedom = _inner(codec)[:, None]
     shape = portrait.aligned + gain * freedom * codec.decode_shape(code - portrait.shape_code)
     shape = shape + freedom * (_turned(shape, wanting) - shape)

@@ -28,6 +28,7 @@ from identigen.training.codec import (
     layout,
     mean_shape,
     typical_error,
+    typical_modelling,
     unwrap,
 )
 from identigen.training.data import Faces, measure, read_labels
@@ -75,7 +76,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     shape_basis, shape_scale, shape_parity = fit_shape(mesh, mean, faces.landmarks[learn], SHAPE_COMPONENTS)
     codec = Codec(
         mesh, detail_mean.reshape(-1, 3), basis, scale, parity, mean, shape_basis, shape_scale, shape_parity,
-        np.zeros((SIDE, SIDE), np.float32),
+        np.zeros((SIDE, SIDE), np.float32), typical_modelling(maps, learn),
     )  # fmt: skip
     codec = replace(codec, expected_error=typical_error(codec, maps, learn[::10]))
     axes, quality = fit_axes(faces, labels)

@@ -14,6 +14,7 @@ from identigen.identity.appearance import (
     Codec,
     Mesh,
     coarse_light,
+    shared_modelling,
     to_detail,
 )
 from identigen.identity.occluders import hair_over_skin
@@ -128,6 +129,11 @@ def fit_shape(mesh: Mesh, mean: Floats, points: Floats, components: int) -> tupl
     even = even - even.mean(0)
     _, basis, scale, parity = _join(even[0], *_principal(even, components), *_principal(odd, components), components, n)
     return basis, scale, parity
+
+
+def typical_modelling(maps: Maps, rows: npt.NDArray[np.intp]) -> Floats:
+    """The average `shared_modelling` `(SIDE, SIDE)` of the faces in `rows`."""
+    return np.asarray(np.mean([shared_modelling(maps.coarse[i].astype(np.float32)) for i in rows], 0), np.float32)
 
 
 def typical_error(codec: Codec, maps: Maps, rows: npt.NDArray[np.intp]) -> Floats:
