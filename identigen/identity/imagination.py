@@ -22,13 +22,14 @@ from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
 DISTANCE = (0.9, 1.0)  # foretold distance from the source at strength 0 and 1, beyond which nobody needs to be farther
-PUSH = 0.4  # how fast the flow is steered there at strength 1
+PUSH = 0.5  # how fast the flow is steered there at strength 1
 LOOSE = 0.8
 CHANCES = 32  # imagining is cheap, and who is far by chance looks better than who was pushed
 INDIVIDUALITY = 0.6
 OVERSTATED = 1.3
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
+MOST = 2.5  # of one trait, in the same units
 KEEPING = 0.05
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
@@ -167,13 +168,15 @@ def kinship(strength: float) -> float:
 
 
 def within_reason(people: Floats, usual: Floats, parity: Floats) -> Floats:
-    """People `(n, d)` no odder than most real ones: far from the `usual` face `(d,)`, or lopsided, they are grimaces.
+    """People `(n, d)` no odder than most real ones: far from the `usual` face `(d,)`, or lopsided, or with one
+    overstated trait, they are grimaces.
 
     `parity` `(d,)` is -1 for what makes both sides of a face differ.
     """
     away = (people - usual) * np.where(parity < 0, LOPSIDED, 1).astype(np.float32)
     length = np.linalg.norm(away, axis=1, keepdims=True)
-    return np.asarray(usual + away * np.minimum(1, ODDEST / np.maximum(length, 1e-6)), np.float32)
+    away = away * np.minimum(1, ODDEST / np.maximum(length, 1e-6))
+    return np.asarray(usual + MOST * np.tanh(away / MOST), np.float32)
 
 
 def told_vaguely(condition: Floats, strength: float) -> Floats:

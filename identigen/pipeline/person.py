@@ -1,4 +1,4 @@
-"""New people: candidates are pasted, looked at again and measured; the first safe one that keeps enough is taken."""
+"""New people: candidates are pasted, looked at again and measured; a safe one that keeps enough is taken."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ ROUNDS = ((0.0, 12), (0.25, 6), (0.7, 16))
 
 Never all the way: a grimace is worse than a cover."""
 GOOD_AGREEMENT = 0.8
-"""A safe candidate that keeps this much of what should be kept, and whom nobody would take for another age, gender
-presentation or origin, is taken without looking at the others."""
+"""A safe candidate is a good one that keeps this much of what should be kept, and whom nobody would take for another
+age, gender presentation or origin."""
+AMPLE, CHOOSY = 0.14, 6
+"""A good candidate this far beyond the threshold is taken without looking at the others: other recognisers than ours
+will look, and they follow ours only so far. After so many candidates the best good one will do."""
 
 HOPELESS = 0.12
 """Where even the farthest of the first two rounds falls short of the threshold by this much, nobody else is tried."""
@@ -52,6 +55,10 @@ class Trial:
     @property
     def is_safe(self) -> bool:
         return self.likeness is None or self.likeness.is_safe
+
+    @property
+    def is_good(self) -> bool:
+        return self.is_safe and self.seems_alike and self.agreement >= GOOD_AGREEMENT
 
     @property
     def margin(self) -> float:
@@ -129,7 +136,7 @@ def _with_second_opinion(scene: Scene, subject: Subject, chosen: Trial, outcome:
 
 
 def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit) -> tuple[Trial | None, int]:
-    """The first safe candidate that keeps enough, else the best keeper among the safe; and how many were drawn."""
+    """The first candidate that is good and far away, else a good one, else the best keeper; and how many were drawn."""
     tried, best = 0, None
     reached: list[float] = []  # how far beyond the threshold each candidate came
     company = scene.company(subject)
@@ -144,10 +151,10 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
                 reached.append(trial.likeness.to_source - trial.likeness.threshold)
             if trial is None or trial.margin < LEAST_MARGIN:
                 continue
-            if trial.is_safe and trial.seems_alike and trial.agreement >= GOOD_AGREEMENT:
-                return trial, tried
             if best is None or _rank(trial) > _rank(best):
                 best = trial
+            if best.is_good and (best.margin >= AMPLE or tried >= CHOOSY):
+                return best, tried
         if best is not None and best.margin >= MARGIN:
             break
         if strength > edit.strength and max(reached, default=-1.0) < -HOPELESS:
@@ -204,8 +211,9 @@ def _rounds(edit: Edit, patience: float = 1.0) -> Iterator[tuple[float, list[int
         start += count
 
 
-def _rank(trial: Trial) -> tuple[bool, bool, bool, float]:
-    return (trial.is_safe, trial.margin >= MARGIN, trial.seems_alike, trial.agreement)
+def _rank(trial: Trial) -> tuple[bool, bool, bool, float, float]:
+    enough = min(trial.agreement, GOOD_AGREEMENT)
+    return (trial.is_safe, trial.margin >= MARGIN, trial.seems_alike, enough, trial.margin)
 
 
 def _why_no_new_face(subject: Subject) -> str:

@@ -14,7 +14,18 @@ import numpy.typing as npt
 from identigen.identity.appearance import Codec
 from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
-from identigen.landmarks import EYES, OVAL, eye_distance, eye_openness, head_pose, mouth_openness
+from identigen.landmarks import (
+    EYES,
+    LEFT_BROW,
+    LEFT_EYE,
+    OVAL,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    eye_distance,
+    eye_openness,
+    head_pose,
+    mouth_openness,
+)
 from identigen.types import Floats
 
 Ints = npt.NDArray[np.int_]
@@ -27,6 +38,8 @@ SLIGHT_TURN, SLIGHT_GAP = 0.5, 0.008  # degrees; of the eye distance
 MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not made good by baring the teeth
 FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
 SMILE = 0.5  # share of the difference between how the lips meet and how they met that goes
+SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
+BROW_REACH = 9.0  # canonical pixels around a brow that go with it
 NARROWEST = 0.6  # lids never come nearer than this share of their gap
 
 # Upper and lower partners of both eyes and of the inner lips, corners left out.
@@ -98,7 +111,8 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     shape = shape + freedom * (_turned(shape, wanting) - shape)
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
-    shape = _with_own_eyes(portrait.aligned, np.asarray(shape, np.float32), wanting.eyes)
+    shape = _with_own_brows(codec, portrait.aligned, np.asarray(shape, np.float32))
+    shape = _with_own_eyes(portrait.aligned, shape, wanting.eyes)
     return _with_own_mouth(portrait.aligned, shape, wanting.mouth)
 
 
@@ -123,6 +137,30 @@ def _below_glasses(codec: Codec) -> Floats:
     """Freedom `(468,)` of each point under a pair of glasses: none near the eyes, all of it at mouth and chin."""
     height = codec.mesh.canonical[:, 1]
     return np.asarray(np.clip((height - height[EYES].mean() - 15) / 40, 0.1, 1), np.float32)
+
+
+def _with_own_brows(codec: Codec, old: Floats, new: Floats) -> Floats:
+    """Brows of another form that are raised and slanted about as the old ones: more would be anger or worry."""
+    out, flat = np.array(new), codec.mesh.canonical
+    middle = flat[:, 0].mean()
+    for brow, eye in ((RIGHT_BROW, RIGHT_EYE), (LEFT_BROW, LEFT_EYE)):
+        (rise, slant), (new_rise, new_slant) = (_raised(shape, brow, eye) for shape in (old, new))
+        lift = np.clip(new_rise - rise, -RAISED, RAISED) - (new_rise - rise)
+        tilt = np.clip(new_slant - slant, -SLANT, SLANT) - (new_slant - slant)
+        outwards = np.abs(new[:, 0] - new[EYES, 0].mean()) / eye_distance(new)
+        near = np.linalg.norm(flat[:, None] - flat[brow][None], axis=2).min(1)
+        same_side = (flat[:, 0] - middle) * (flat[brow, 0].mean() - middle) > 0
+        share = np.exp(-((near / BROW_REACH) ** 2) / 2) * same_side
+        out[:, 1] -= share * (lift + tilt * (outwards - outwards[brow].mean())) * eye_distance(new)
+    return out
+
+
+def _raised(shape: Floats, brow: Ints, eye: Ints) -> tuple[float, float]:
+    """How high a brow stands over its eye, and how much it rises outwards; both against the eye distance."""
+    outwards = np.abs(shape[brow, 0] - shape[EYES, 0].mean()) / eye_distance(shape)
+    height = (shape[eye, 1].mean() - shape[brow, 1]) / eye_distance(shape)
+    slant = float(np.polyfit(outwards, height, 1)[0])
+    return float(height.mean()), slant
 
 
 def _with_own_eyes(old: Floats, new: Floats, wanting: float) -> Floats:
