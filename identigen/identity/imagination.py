@@ -22,7 +22,7 @@ from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
 DISTANCE = (0.9, 1.0)  # foretold distance from the source at strength 0 and 1, beyond which nobody needs to be farther
-PUSH = 0.5  # how fast the flow is steered there at strength 1
+PUSH = 0.6  # how fast the flow is steered there at strength 1
 LOOSE = 0.8
 CHANCES = 32  # imagining is cheap, and who is far by chance looks better than who was pushed
 INDIVIDUALITY = 0.6

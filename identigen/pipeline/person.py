@@ -28,7 +28,7 @@ Never all the way: a grimace is worse than a cover."""
 GOOD_AGREEMENT = 0.8
 """A safe candidate is a good one that keeps this much of what should be kept, and whom nobody would take for another
 age, gender presentation or origin."""
-AMPLE, CHOOSY = 0.14, 6
+AMPLE, CHOOSY = 0.12, 4
 """A good candidate this far beyond the threshold is taken without looking at the others: other recognisers than ours
 will look, and they follow ours only so far. After so many candidates the best good one will do."""
 

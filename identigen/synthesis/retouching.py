@@ -34,8 +34,8 @@ def impersonal_light(codec: Codec, portrait: Portrait) -> Floats:
     stays: it goes on below the face.
     """
     bearded = float(np.clip(portrait.raw_condition[BEARD], 0, 1)) * codec.mesh.beard_zone
-    change = np.exp((1 - bearded) * (codec.modelling - shared_modelling(portrait.coarse)))
-    return from_detail((change - 1)[..., None], portrait.coarse)
+    change = (1 - bearded) * (codec.modelling - shared_modelling(portrait.coarse))
+    return from_detail(np.asarray(np.expm1(change)[..., None], np.float32), portrait.coarse)
 
 
 def retouched(
