@@ -5,7 +5,7 @@ import pytest
 
 from identigen.identity.appearance import Codec
 from identigen.identity.portrait import Portrait
-from identigen.landmarks import eye_openness, head_pose, mouth_openness
+from identigen.landmarks import eye_distance, eye_openness, head_pose, mouth_openness
 from identigen.synthesis.shaping import NOTHING, Missed, missed, new_shape
 from identigen.types import Floats
 
@@ -83,7 +83,22 @@ def test_lips_never_cross_and_a_smile_stays_one(codec: Codec, portrait: Portrait
         sag = points[[13, 14], 1].mean() - points[[78, 308], 1].mean()
         return float(sag / np.linalg.norm(points[308] - points[78]))
 
-    assert 0.5 * rise(portrait.points) < rise(other) < 1.7 * rise(portrait.points)
+    assert 0.4 * rise(portrait.points) < rise(other) < 1.7 * rise(portrait.points)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nobody_starts_to_frown_or_to_worry(codec: Codec, portrait: Portrait, seed: int) -> None:
+    """Brows may be of another form, but stand about as high over their eyes and rise outwards about as much."""
+    code = np.random.default_rng(seed).standard_normal(len(portrait.shape_code)).astype(np.float32)
+    old, new = portrait.aligned, new_shape(codec, portrait, 2 * code, 0.5)
+
+    def brow(shape: Floats, at: int, eye: int) -> float:
+        return float(shape[eye, 1] - shape[at, 1]) / eye_distance(shape)
+
+    for inner, outer, corner in ((107, 70, 33), (336, 300, 263)):
+        risen = [brow(shape, outer, corner) - brow(shape, inner, corner) for shape in (old, new)]
+        assert abs(risen[1] - risen[0]) < 0.15
+        assert abs(brow(new, outer, corner) - brow(old, outer, corner)) < 0.2
 
 
 @pytest.mark.parametrize("seed", range(8))
