@@ -2,7 +2,7 @@
 
 The largest face of each picture, or everybody's. Failures count against us: a face that was not found or not replaced
 is taken for re-identified. The recogniser is the one inside the loop, so that its figures flatter; they are given
-without candidate selection as well, where nothing was chosen by it.
+without candidate selection as well, where nothing was chosen by it, and by the referee, where its weights are here.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from identigen.errors import EngineError, InputError
 from identigen.models import asset
 from identigen.photo import open_photo
 from identigen.pipeline import Pipeline, make_plan
+from identigen.recognition import Recogniser
 from identigen.recognition.attributes import read_attributes
 from identigen.recognition.groups import AGES, TONES, group_of
+from identigen.recognition.sface import referee
 from identigen.settings import Settings
-from identigen.types import Bools, Edit, Face, Floats, Operation, Outcome, Photo, Pixels, Subject, Window
+from identigen.types import Bools, Edit, Face, Floats, Operation, Outcome, Photo, Pixels, Result, Subject, Window
 from identigen.verification import look_again
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
@@ -49,8 +51,8 @@ class Case:
     """One face before and after.
 
     `source`, `after`, `first` (the first candidate, without any selection) and `again` (another seed) are descriptors
-    `(128,)`. `seen` tells for each of `DETECTORS` that saw the original whether it sees the result. `reason` says why
-    there is no new face.
+    `(128,)`; `refereed` are those of the original and the result by a recogniser that had no say. `seen` tells for each
+    of `DETECTORS` that saw the original whether it sees the result. `reason` says why there is no new face.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Case:
     noise: float
     tile: Pixels | None
     reason: str = ""
+    refereed: tuple[Floats, Floats | None] | None = None
 
 
 def evaluate_identity(
@@ -98,7 +101,9 @@ def evaluate_identity(
     if limit is not None and limit < len(files):
         chosen = set(np.random.default_rng(0).permutation(len(files))[:limit].tolist())
     pipeline = pipeline or Pipeline(Settings.from_environment())
+    judge = referee(pipeline.settings)
     gallery: list[tuple[str, Floats]] = []
+    refereed: list[tuple[str, Floats]] = []
     cases: list[Case] = []
     unseen = 0
     for number, path in enumerate(files):
@@ -107,15 +112,20 @@ def evaluate_identity(
             face = look_again(photo.pixels, (0.0, 0.0, float(photo.width), float(photo.height)))
             if face is not None:
                 gallery.append((person_of(path), pipeline.recogniser.describe(photo.pixels, [face])[0]))
+                if judge is not None:
+                    refereed.append((person_of(path), judge.describe(photo.pixels, [face])[0]))
             continue
         subjects = pipeline.detect(photo)
         people = readable(subjects) if everybody else [s for s in [largest_face(subjects)] if s is not None]
         unseen += not people
         found = measure_cases(pipeline, photo, people, path, keep_tile=sheet is not None)
         gallery += [(case.person, case.source) for case in found]
+        refereed += [(case.person, case.refereed[0]) for case in found if case.refereed is not None]
         cases += found
-    table = summary(cases, unseen, gallery)
+    table = summary(cases, unseen, gallery, refereed)
     print(format_table(table))
+    if judge is None:
+        print("\nNo recogniser from outside the loop is here; `identigen models pull sface` gets one.")
     figures = {
         "skin tone": by_group(cases, TONES, lambda case: case.tone),
         "apparent age": by_group(cases, AGES, lambda case: case.age),
@@ -161,7 +171,7 @@ def measure_cases(
     for subject in people:
         face = subject.face
         assert face is not None
-        after, again = (_replaced(pipeline, result.photo.pixels, result.outcomes, subject) for result in results)
+        after, again = (_replaced(pipeline.recogniser, result, subject) for result in results)
         outcome = next(o for o in results[0].outcomes if o.subject_id == subject.id)
         done = outcome.applied is Operation.FACE
         pixels = results[0].photo.pixels
@@ -183,13 +193,19 @@ def measure_cases(
                 noise=energy_ratio(_noise, photo.pixels, pixels, outcome) if done else float("nan"),
                 tile=_tile(photo.pixels, pixels, subject, f"{path.stem[-12:]} {subject.id}") if keep_tile else None,
                 reason="" if done else outcome.reason,
+                refereed=_refereed(pipeline, photo, results[0], subject, face),
             )
         )
     return cases
 
 
-def summary(cases: Sequence[Case], unseen: int, gallery: Sequence[tuple[str, Floats]]) -> dict[str, Any]:
-    """All figures by name; `unseen` pictures count as re-identified."""
+def summary(
+    cases: Sequence[Case],
+    unseen: int,
+    gallery: Sequence[tuple[str, Floats]],
+    refereed: Sequence[tuple[str, Floats]] = (),
+) -> dict[str, Any]:
+    """All figures by name; `unseen` pictures count as re-identified. `refereed` is the gallery for the referee."""
     total = len(cases) + unseen
     people, vectors = _as_arrays(gallery)
     done = [case for case in cases if case.outcome is not None]
@@ -207,6 +223,10 @@ def summary(cases: Sequence[Case], unseen: int, gallery: Sequence[tuple[str, Flo
         "distance of two seeds, median": _median(apart),
         "distance of two people in a photo, least": min(_within_photos(done), default=float("nan")),
     }
+    if refereed:
+        known = _as_arrays(refereed)
+        judged = [is_hit(case.refereed[1], case.person, *known) for case in cases if case.refereed is not None]
+        table["rank-1 by the referee, closed loop"] = (unseen + sum(judged)) / max(total, 1)
     for detector in DETECTORS:
         table[f"found again by {detector}"] = _mean(float(c.seen[detector]) for c in done if detector in c.seen)
     for name, keys in _SPACE.items():
@@ -331,12 +351,22 @@ def save_sheets(folder: Path, tiles: Sequence[Pixels]) -> None:
         Image.fromarray(sheet).save(folder / f"identity-{number:02d}.png")
 
 
-def _replaced(pipeline: Pipeline, pixels: Pixels, outcomes: Sequence[Outcome], subject: Subject) -> Floats | None:
+def _replaced(recogniser: Recogniser, result: Result, subject: Subject) -> Floats | None:
     """The descriptor of a subject's new face, None where there is none."""
     assert subject.face is not None
-    outcome = next(o for o in outcomes if o.subject_id == subject.id)
+    pixels = result.photo.pixels
+    outcome = next(o for o in result.outcomes if o.subject_id == subject.id)
     face = look_again(pixels, subject.face.box) if outcome.applied is Operation.FACE else None
-    return None if face is None else pipeline.recogniser.describe(pixels, [face])[0]
+    return None if face is None else recogniser.describe(pixels, [face])[0]
+
+
+def _refereed(
+    pipeline: Pipeline, photo: Photo, result: Result, subject: Subject, face: Face
+) -> tuple[Floats, Floats | None] | None:
+    judge = referee(pipeline.settings)
+    if judge is None:
+        return None
+    return judge.describe(photo.pixels, [face])[0], _replaced(judge, result, subject)
 
 
 def _first_candidate(pipeline: Pipeline, photo: Photo, subject: Subject) -> Floats | None:

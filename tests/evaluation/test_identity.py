@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import cache
 
 from identigen.errors import InputError
 from identigen.evaluation.identity import (
@@ -58,6 +60,15 @@ def test_failures_count_against_us() -> None:
     assert table["distance, closed loop"] == pytest.approx(0.35)
 
 
+def test_the_referee_counts_hits_and_failures_alike() -> None:
+    seen = [(np.eye(4, dtype=np.float32)[i], after) for i, after in enumerate(np.eye(4, dtype=np.float32)[[0, 2, 2]])]
+    cases = [replace(case(i, 20.0), refereed=pair) for i, pair in enumerate([*seen, (np.ones(4, np.float32), None)])]
+    gallery, refereed = [(c.person, c.source) for c in cases], [(c.person, c.refereed[0]) for c in cases if c.refereed]
+    table = summary(cases, 0, gallery, refereed)
+    assert table["rank-1 by the referee, closed loop"] == 0.75  # the first and the third are known, the last is missing
+    assert "rank-1 by the referee, closed loop" not in summary(cases, 0, gallery)
+
+
 def test_groups_are_cut_by_tone_and_age() -> None:
     cases = [case(0, 0.7, tone=60, age=70), case(1, 0.7, tone=-50, age=5), case(2, 0.7, tone=-40, age=33)]
     by_tone = by_group(cases, TONES, lambda c: c.tone)
@@ -102,3 +113,13 @@ def test_a_run_prints_the_table_and_leaves_a_sheet(
     assert table["head pose, median"] < 8
     assert "rank-1, first candidate" in capsys.readouterr().out
     assert len(list((tmp_path / "sheet").glob("*.png"))) == 1
+
+
+def test_a_referee_that_is_here_is_asked(
+    astronaut: Photo, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_photo(astronaut.pixels, tmp_path / "Eileen_0001.png")
+    with cache(tmp_path_factory.mktemp("models"), "sface") as settings:
+        table = evaluate_identity(tmp_path, pipeline=Pipeline(settings))
+    assert table["rank-1 by the referee, closed loop"] == 1.0  # there is nobody else in the gallery
+    assert "models pull sface" not in capsys.readouterr().out
