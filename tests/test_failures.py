@@ -24,7 +24,6 @@ from identigen.errors import ModelCorrupt, OutOfMemory, Stopped
 from identigen.models import REGISTRY
 from identigen.models.weights import locate
 from identigen.pipeline import Pipeline, complete, make_plan
-from identigen.pipeline.person import ROUNDS
 from identigen.settings import Settings
 from identigen.synthesis import embedded_synthesiser, painter
 from identigen.synthesis.diffusion import Diffusion
@@ -94,7 +93,7 @@ def test_faces_that_do_not_pass_are_drawn_by_the_other_engine(
     """Random weights draw noise, in which the face mesh sees faces and a detector none."""
     outcome = only(both.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.FACE, seed=1)))
     assert (outcome.applied, outcome.engine, outcome.verdict) == (Operation.FACE, "embedded", "pass")
-    hopeless = sum(count for _, count in ROUNDS[:2])
+    hopeless = sum(count for _, count in Diffusion.rounds[:2])
     assert outcome.reason.startswith(f"None of {hopeless} new identities by the diffusion engine")
     assert outcome.candidates_tried > hopeless
 

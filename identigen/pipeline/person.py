@@ -20,21 +20,14 @@ from identigen.verification import LEAST_MARGIN, MARGIN, Likeness, describe_sour
 if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
 
-
-ROUNDS = ((0.0, 12), (0.25, 6), (0.7, 16))
-"""How far on the way from the asked strength to the full one, and how many candidates are drawn there.
-
-Never all the way: a grimace is worse than a cover."""
 GOOD_AGREEMENT = 0.8
 """A safe candidate is a good one that keeps this much of what should be kept, and whom nobody would take for another
 age, gender presentation or origin."""
 AMPLE, CHOOSY = 0.12, 4
 """A good candidate this far beyond the threshold is taken without looking at the others: other recognisers than ours
 will look, and they follow ours only so far. After so many candidates the best good one will do."""
-
 HOPELESS = 0.12
 """Where even the farthest of the first two rounds falls short of the threshold by this much, nobody else is tried."""
-
 ABOUT_AS_SURE = 0.8
 
 
@@ -142,7 +135,7 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
     company = scene.company(subject)
     allowed = engine.region(scene.pixels, subject, edit)
     patience = patience_for(scene.attributes(subject)) if subject.face and subject.face.landmarks is not None else 1.0
-    for strength, seeds in _rounds(edit, patience):
+    for strength, seeds in _rounds(engine, edit, patience):
         stronger = replace(edit, strength=strength)
         for candidate in engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop):
             tried += 1
@@ -201,10 +194,10 @@ def _face_after(scene: Scene, face: Face, edit: Edit, changed: Mask) -> Face | N
     return inside[0] if inside else None
 
 
-def _rounds(edit: Edit, patience: float = 1.0) -> Iterator[tuple[float, list[int]]]:
+def _rounds(engine: Synthesiser, edit: Edit, patience: float) -> Iterator[tuple[float, list[int]]]:
     """First candidates as asked, then further and further away from the person."""
     start = 0
-    for share, usual in ROUNDS:
+    for share, usual in engine.rounds:
         count = round(patience * usual)
         seeds = [derived_seed(edit.seed, index) for index in range(start, start + count)]
         yield edit.strength + share * (1.0 - edit.strength), seeds

@@ -19,6 +19,8 @@ class Synthesiser(Protocol):
     operations: frozenset[Operation]
     models: tuple[str, ...]
     """Names in `models.REGISTRY`."""
+    rounds: tuple[tuple[float, int], ...]
+    """How far on the way from the asked strength to the full one, and how many candidates are worth drawing there."""
 
     def prepare(self) -> None:
         """Load what the first visitor would wait for."""

@@ -55,6 +55,7 @@ class Diffusion:
 
     name = "diffusion"
     operations = frozenset({Operation.FACE, Operation.FACE_HAIR, Operation.BODY})
+    rounds: tuple[tuple[float, int], ...] = ((0.0, 4), (0.5, 2), (0.8, 2))  # each takes seconds
 
     def __init__(
         self,

@@ -113,6 +113,7 @@ class HeadPainter:
 
     name = "embedded"
     operations = frozenset({Operation.FACE_HAIR})
+    rounds: tuple[tuple[float, int], ...] = ((0.0, 4), (0.5, 4))
     models: tuple[str, ...] = ("identigen-head", *Embedded.models)
 
     def __init__(self, background: BackgroundPredictor) -> None:
