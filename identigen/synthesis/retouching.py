@@ -14,7 +14,7 @@ from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
-BARE_SKIN, SKIN_TINT, LIP_TINT = 0.5, 0.25, 0.7
+BARE_SKIN, SKIN_TINT, LIP_TINT = 0.4, 0.25, 0.7
 EXTREME = 2.5  # standard deviations among taught faces
 # Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
 # at which a photo's own skin says as much about it.
@@ -23,7 +23,7 @@ OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading th
 HARDNESS, SMOOTH = (0.5, 1.25), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.6, 50  # share of the difference that goes; pixels of the map that tell nothing
-BROW_GAIN, BEARD_GAIN = (0.6, 1.35), (0.2, 1.5)
+BROW_GAIN, BEARD_GAIN = (0.4, 1.5), (0.2, 1.5)
 BEARD = NAMES.index("beard")
 
 
