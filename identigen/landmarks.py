@@ -33,6 +33,8 @@ RIGHT_BROW = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46])
 LEFT_BROW = np.array([300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
 NOSE = np.array([6, 168, 197, 195, 5, 4, 1, 2, 48, 64, 98, 278, 294, 327, 97, 326])
 BROWS = np.concatenate([RIGHT_BROW, LEFT_BROW])
+# Hulls on both cheeks, away from eyes, nostrils and beard: where a skin's tone is read.
+CHEEKS = (np.array([117, 118, 101, 205, 50]), np.array([346, 347, 330, 425, 280]))
 
 
 def find_landmarks(pixels: Pixels, box: Box) -> Floats | None:

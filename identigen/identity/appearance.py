@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.landmarks import EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE
+from identigen.landmarks import CHEEKS, EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.models import asset, borrow
 from identigen.types import Floats, Window
@@ -76,6 +76,14 @@ class Mesh:
         for ring in (RIGHT_BROW, LEFT_BROW):
             cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
         return np.asarray(cv2.GaussianBlur(cv2.dilate(canvas, disc(3)).astype(np.float32), (0, 0), 2.5), np.float32)
+
+    @cached_property
+    def cheeks(self) -> Floats:
+        """1 where a skin's tone is read, 0 elsewhere."""
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
+        for hull in CHEEKS:
+            cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(self.canonical[hull]).astype(np.int32)), (1,))
+        return canvas.astype(np.float32)
 
     @cached_property
     def beard_zone(self) -> Floats:

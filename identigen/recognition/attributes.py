@@ -12,16 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from identigen.landmarks import eye_openness, gaze, head_pose, mouth_openness
+from identigen.landmarks import CHEEKS, eye_openness, gaze, head_pose, mouth_openness
 from identigen.models import asset, borrow
 from identigen.types import Face, Floats, Pixels, Pose
 
 # From where on a stranger would name another age, gender presentation or origin: roots of years, of -1 to 1, standard
 # deviations of `kin`.
 ANOTHER_AGE, ANOTHER_GENDER, ANOTHER_ORIGIN = 1.2, 0.6, 1.8
-
-# Hulls on both cheeks, away from eyes, nostrils and beard.
-_CHEEKS = (np.array([117, 118, 101, 205, 50]), np.array([346, 347, 330, 425, 280]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def skin_tone(pixels: Pixels, points: Floats) -> float:
     hi = np.ceil(points[:468, :2].max(0)).astype(int) + 1
     part = np.ascontiguousarray(pixels[lo[1] : hi[1], lo[0] : hi[0]])
     mask = np.zeros(part.shape[:2], np.uint8)
-    for hull in _CHEEKS:
+    for hull in CHEEKS:
         cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[hull, :2] - lo).astype(np.int32)), (1,))
     lab = cv2.cvtColor(part.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     skin = lab[mask > 0] if mask.any() else lab.reshape(-1, 3)

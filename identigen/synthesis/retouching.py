@@ -35,6 +35,10 @@ def impersonal_light(codec: Codec, portrait: Portrait) -> Floats:
     """
     bearded = float(np.clip(portrait.raw_condition[BEARD], 0, 1)) * codec.mesh.beard_zone
     change = (1 - bearded) * (codec.modelling - shared_modelling(portrait.coarse))
+    cheeks = codec.mesh.cheeks * portrait.seen * ~portrait.hidden
+    if cheeks.sum() < FEW:
+        cheeks = codec.mesh.cheeks
+    change -= (change * cheeks).sum() / cheeks.sum()  # the skin's tone, read there, stays
     return from_detail(np.asarray(np.expm1(change)[..., None], np.float32), portrait.coarse)
 
 

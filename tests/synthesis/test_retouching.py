@@ -56,6 +56,14 @@ def test_sockets_and_cheekbones_of_who_was_there_do_not_show_through(codec: Code
     assert away[1] < 0.5 * away[0]
 
 
+def test_cheeks_stay_as_light_as_they_were(codec: Codec, portrait: Portrait) -> None:
+    y = np.mgrid[0:SIDE, 0:SIDE][0].astype(np.float32)
+    pale = replace(portrait, coarse=portrait.coarse * (1 - 0.3 * np.exp(-(((y - 120) / 20) ** 2)))[..., None])
+    seen = (codec.mesh.cheeks * portrait.seen > 0.5) & ~portrait.hidden
+    before, after = (brightness(c)[seen].mean() for c in (pale.coarse, impersonal_light(codec, pale)))
+    assert after == pytest.approx(before, rel=0.03)
+
+
 def test_light_from_one_side_stays_where_it_was(codec: Codec, portrait: Portrait) -> None:
     lit = np.linspace(0.6, 1.4, SIDE, dtype=np.float32)[None, :, None]
     from_left = replace(portrait, coarse=np.broadcast_to(120 * lit, portrait.coarse.shape).astype(np.float32))
