@@ -119,7 +119,7 @@ def test_what_no_face_has_is_not_drawn(codec: Codec, usual: Floats) -> None:
     drawn = calmed(codec, usual + flash[..., None], usual)
     assert (drawn - usual).mean(-1)[y, x] < 0.6
     slight = calmed(codec, usual + 0.02 * flash[..., None], usual)
-    assert (slight - usual).mean(-1)[y, x] > 0.02
+    assert (slight - usual).mean(-1)[y, x] > 0.015
 
 
 def test_a_grey_photo_gets_no_colour(codec: Codec, usual: Floats) -> None:
