@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GOOD_AGREEMENT = 0.8
 """A safe candidate is a good one that keeps this much of what should be kept, and whom nobody would take for another
 age, gender presentation or origin."""
-AMPLE, CHOOSY = 0.12, 4
+AMPLE, CHOOSY = 0.14, 5
 """A good candidate this far beyond the threshold is taken without looking at the others: other recognisers than ours
 will look, and they follow ours only so far. After so many candidates the best good one will do."""
 HOPELESS = 0.12
