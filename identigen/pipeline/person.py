@@ -12,7 +12,7 @@ from identigen.errors import EngineError, ModelError
 from identigen.pipeline.cover import cover
 from identigen.pipeline.plan import derived_seed
 from identigen.pipeline.scene import Scene, centre
-from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes, seems_alike
+from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes, seems_alike, wished
 from identigen.recognition.groups import patience_for
 from identigen.types import Candidate, Company, Edit, Face, Mask, Operation, Outcome, Pixels, Subject, Window
 from identigen.verification import LEAST_MARGIN, MARGIN, Likeness, describe_source, look_again, measure
@@ -173,7 +173,7 @@ def _try(
         if subject.face.landmarks is None:
             return Trial(candidate.seed, window, patch, changed, again, likeness)
         after = read_attributes(scene.pixels, again, likeness.descriptor)
-    before = scene.attributes(subject)
+    before = wished(scene.attributes(subject), dict(edit.attributes))
     kept, alike = agreement(before, after), seems_alike(before, after)
     return Trial(candidate.seed, window, patch, changed, again, likeness, after, kept, alike)
 

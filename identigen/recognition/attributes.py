@@ -6,7 +6,7 @@ The same numbers steer the synthesis (they must stay), choose among its candidat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -19,6 +19,12 @@ from identigen.types import Face, Floats, Pixels, Pose
 # From where on a stranger would name another age, gender presentation or origin: roots of years, of -1 to 1, standard
 # deviations of `kin`.
 ANOTHER_AGE, ANOTHER_GENDER, ANOTHER_ORIGIN = 1.2, 0.6, 1.8
+# What may be asked for, by the attribute that it sets.
+WISHES: Mapping[str, tuple[str, Mapping[str, float]]] = {
+    "age": ("age", {"child": 8.0, "young": 25.0, "middle": 45.0, "old": 72.0}),
+    "gender": ("femininity", {"feminine": 1.0, "masculine": -1.0}),
+    "beard": ("beard", {"none": 0.0, "some": 1.0, "full": 2.0}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,17 @@ def compare(before: Attributes, after: Attributes) -> Mapping[str, Mapping[str, 
         "beard": (before.beard, after.beard),
     }
     return {name: {"before": round(old, 3), "after": round(new, 3)} for name, (old, new) in rows.items()}
+
+
+def wished(before: Attributes, wishes: Mapping[str, str]) -> Attributes:
+    """What a new face shall agree with: the person, but for what shall be otherwise; unknown wishes change nothing."""
+    asked = {field: values[wishes[name]] for name, (field, values) in WISHES.items() if wishes.get(name) in values}
+    return replace(
+        before,
+        age=asked.get("age", before.age),
+        femininity=asked.get("femininity", before.femininity),
+        beard=asked.get("beard", before.beard),
+    )
 
 
 def agreement(before: Attributes, after: Attributes) -> float:

@@ -17,6 +17,7 @@ from identigen.identity.prior import load_prior
 from identigen.landmarks import face_box, find_landmarks
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
+from identigen.recognition.attributes import WISHES
 from identigen.synthesis.rendering import Canvas, Drawing, draw, prepare
 from identigen.synthesis.retouching import retouched, shade_tint
 from identigen.synthesis.shaping import NOTHING, missed, new_shape
@@ -178,14 +179,11 @@ def override(conditions: Conditions, raw: Floats, attributes: Mapping[str, str])
 
 
 OVERRIDES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
-    "age": {
-        "child": {"age": 8**0.5},
-        "young": {"age": 25**0.5},
-        "middle": {"age": 45**0.5},
-        "old": {"age": 72**0.5},
+    # The condition is the root of the age.
+    **{
+        name: {wish: {field: value**0.5 if field == "age" else value} for wish, value in values.items()}
+        for name, (field, values) in WISHES.items()
     },
-    "gender": {"feminine": {"femininity": 1.0}, "masculine": {"femininity": -1.0}},
-    "beard": {"none": {"beard": 0.0}, "some": {"beard": 1.0}, "full": {"beard": 2.0}},
     "skin": {"lighter": {}, "darker": {}},  # the photo's own light is drawn lighter or darker: see SKIN_GAIN
     "glasses": {"none": {}},  # no frames are kept; there are none that could be put on
 }

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from identigen.landmarks import face_box, find_landmarks
-from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes, seems_alike, skin_tone
+from identigen.recognition.attributes import (
+    Attributes,
+    agreement,
+    compare,
+    read_attributes,
+    seems_alike,
+    skin_tone,
+    wished,
+)
 from identigen.types import Face, Photo
 
 
@@ -61,3 +69,10 @@ def test_the_report_tells_both_sides(attributes: Attributes) -> None:
 def test_without_landmarks_nothing_is_read(astronaut: Photo) -> None:
     with pytest.raises(ValueError, match="landmarks"):
         read_attributes(astronaut.pixels, Face((0.0, 0.0, 10.0, 10.0)))
+
+
+def test_who_shall_be_a_child_is_compared_with_one(attributes: Attributes) -> None:
+    child = replace(attributes, age=8.0)
+    assert wished(attributes, {"age": "child"}) == child
+    assert seems_alike(wished(attributes, {"age": "child", "skin": "lighter"}), child)
+    assert wished(attributes, {"skin": "lighter"}) == attributes
