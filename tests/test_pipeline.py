@@ -10,6 +10,7 @@ import pytest
 from identigen import masks
 from identigen.errors import OperationUnavailable, PlanError
 from identigen.pipeline import Pipeline, assemble, complete, derived_seed, make_plan
+from identigen.pipeline.person import AMPLE, Trial
 from identigen.settings import Settings
 from identigen.types import Candidate, Edit, Mask, Operation, Photo, Plan, Result, Subject, Window
 
@@ -249,6 +250,13 @@ def test_two_people_get_two_seeds_and_always_the_same(zidane_subjects: Subjects)
     seeds = [edit.seed for edit in make_plan(zidane_subjects, Operation.FACE, seed=5).edits]
     assert len(set(seeds)) == len(seeds)
     assert seeds == [derived_seed(5, subject.id) for subject in zidane_subjects]
+
+
+def test_somebody_without_a_face_needs_no_second_candidate() -> None:
+    """There is nobody to be known by: each further body would cost seconds for nothing."""
+    seen = Trial(0, Window(0, 0, 4, 4), np.zeros((4, 4, 3), np.uint8), Mask.empty(4, 4), None)
+    assert seen.is_good
+    assert seen.margin >= AMPLE
 
 
 def test_a_hand_drawn_box_is_covered_even_where_nobody_is_recognised(pipeline: Pipeline) -> None:

@@ -55,7 +55,8 @@ class Trial:
 
     @property
     def margin(self) -> float:
-        return MARGIN if self.likeness is None else self.likeness.margin
+        """How far beyond the threshold; without a face there is nobody to be known by."""
+        return float("inf") if self.likeness is None else self.likeness.margin
 
 
 def replace_person(scene: Scene, engines: Sequence[Synthesiser], subject: Subject, edit: Edit) -> Outcome:

@@ -35,11 +35,8 @@ class Embedded:
     name = "embedded"
     operations = frozenset({Operation.FACE})
     models: tuple[str, ...] = ("identigen-appearance", "mediapipe-face-mesh", "dlib-resnet")
-    rounds: tuple[tuple[float, int], ...] = (
-        (0.0, 12),
-        (0.25, 6),
-        (0.7, 16),
-    )  # never all the way: a grimace is worse than a cover
+    # Never all the way: a grimace is worse than a cover.
+    rounds: tuple[tuple[float, int], ...] = ((0.0, 12), (0.25, 6), (0.7, 16))
 
     def prepare(self) -> None:
         """Read the weights."""
