@@ -21,16 +21,17 @@ from identigen.identity.prior import load_prior, noise, sample
 from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
-DISTANCE = (0.9, 1.0)  # foretold distance from the source at strength 0 and 1, beyond which nobody needs to be farther
-PUSH = 0.6  # how fast the flow is steered there at strength 1
+DISTANCE = (0.95, 1.05)  # foretold distance from the source at strength 0 and 1, beyond which nobody needs to be farther
+PUSH = 0.75  # how fast the flow is steered there at strength 1
 LOOSE = 0.8
-CHANCES = 32  # imagining is cheap, and who is far by chance looks better than who was pushed
+CHANCES = 64  # imagining is cheap, and who is far by chance looks better than who was pushed
+LEANING = 0.4  # of a seed towards its own kind of people, against distance from the source
 INDIVIDUALITY = 0.6
-OVERSTATED = 1.3
+OVERSTATED = 1.5
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
 MOST = 2.5  # of one trait, in the same units
-KEEPING = 0.05
+KEEPING = 0.15
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
 APPARENT = [NAMES.index(name) for name in ("age", "femininity", "beard")]
@@ -56,7 +57,7 @@ def imagine(
     """Identities `(n, d)` under `condition` `(c,)`, far from the portrait's own, whose embedding is `(128,)`.
 
     For each seed several people are imagined, and the one is taken who is far enough at the least change of what must
-    stay. `strangers` `(128,)` are other people as seen from the portrait's embedding: nobody shall resemble them.
+    stay, and most of the kind that the seed leans to: the farthest alone would look alike. `strangers` `(128,)` are other people as seen from the portrait's embedding: nobody shall resemble them.
     """
     course = Course(
         load_conditions(),
@@ -68,17 +69,26 @@ def imagine(
         strength,
         np.reshape(strangers, (-1, len(embedding))),
     )
-    chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
-    start, wobble = noise(chances, len(course.own)), noise([[*chance, 1] for chance in chances], len(condition))
+    start, wobble, liking = _dreams(seeds, len(course.own), len(condition))
     if blend is not None:
-        others = [[blend.seed, 7, i] for _ in seeds for i in range(CHANCES)]
-        start = between(start, noise(others, len(course.own)), blend.share)
-        wobble = between(wobble, noise([[*chance, 1] for chance in others], len(condition)), blend.share)
+        others = _dreams([blend.seed] * len(seeds), len(course.own), len(condition))
+        start, wobble, liking = (
+            between(one, other, blend.share) for one, other in zip((start, wobble, liking), others, strict=True)
+        )
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
     people = within_reason(people, usual_identity(course.conditions, condition), load_codec().parity)
-    best = course.worth(people).reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
+    worth = course.worth(people) + LEANING * course.likes(people, np.repeat(liking, CHANCES, axis=0))
+    best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
+
+
+def _dreams(seeds: Sequence[int], d: int, c: int) -> tuple[Floats, Floats, Floats]:
+    """Noise: of every chance of every seed `(n * CHANCES, d)`, of what they are told `(n * CHANCES, c)`, and the kind
+    of people that each seed leans to `(n, d)`."""
+    chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
+    told = noise([[*chance, 1] for chance in chances], c)
+    return noise(chances, d), told, noise([[seed, 11] for seed in seeds], d)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +128,17 @@ class Course:
             worth -= np.maximum(ELBOW_ROOM - self._length(move[:, None] - self.strangers).min(1), 0)
         return np.asarray(worth, np.float32)
 
+    def likes(self, people: Floats, liking: Floats) -> Floats:
+        """How far `(n,)` people `(n, d)` are of the kind `liking` `(n, d)`, as the recogniser will see it.
+
+        Neither nearer to the person nor farther for it, nor of another age or gender presentation.
+        """
+        usual = usual_identity(self.conditions, self.condition)
+        away = _unit(self._across(self.moved(usual[None])))
+        kind = self._across(liking @ self.foretelling.likeness.T)
+        kind = _unit(kind - (kind @ away.T) * away)
+        return np.asarray((self._across(self.moved(people)) * kind).sum(1), np.float32)
+
     def moved(self, identities: Floats) -> Floats:
         """Foretold move `(n, 128)` of the embedding once `identities` `(n, d)` are drawn over the person."""
         return np.asarray((identities - self.own) @ self.foretelling.likeness.T + self._base, np.float32)
@@ -147,7 +168,7 @@ class Course:
 
     def _aimed(self, aim: Floats, missing: Floats) -> Floats:
         """By how much `(n, 128)` the embedding shall move along `aim`, of which `missing` `(n,)` is wanting."""
-        aim = (aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-6)).astype(np.float32)
+        aim = _unit(aim)
         gain = np.maximum(((aim @ self.foretelling.obedience) * aim).sum(1, keepdims=True), 0.1)
         push = PUSH * self.strength * np.clip(missing, 0, 0.3)[:, None]
         return np.asarray(push / gain * aim, np.float32)
@@ -155,6 +176,11 @@ class Course:
     def _length(self, move: Floats) -> Floats:
         """Expected length of a foretold move, given what is not foretold."""
         return np.asarray(np.sqrt((move**2).sum(-1) + self.foretelling.doubt**2))
+
+
+def _unit(vectors: Floats) -> Floats:
+    """Vectors `(n, 128)` at length 1."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6), np.float32)
 
 
 def usual_identity(conditions: Conditions, condition: Floats) -> Floats:
