@@ -21,11 +21,11 @@ from identigen.identity.prior import load_prior, noise, sample
 from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
-DISTANCE = (0.95, 1.05)  # foretold distance from the source at strength 0 and 1, beyond which nobody needs to be farther
-PUSH = 0.75  # how fast the flow is steered there at strength 1
+DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody needs to be farther
+PUSH = 0.9  # how fast the flow is steered there at strength 1
 LOOSE = 0.8
 CHANCES = 64  # imagining is cheap, and who is far by chance looks better than who was pushed
-LEANING = 0.4  # of a seed towards its own kind of people, against distance from the source
+LIKING = 0.5  # of a seed for its own kind of people, against distance from the source
 INDIVIDUALITY = 0.6
 OVERSTATED = 1.5
 LOPSIDED = 0.6
@@ -56,8 +56,9 @@ def imagine(
 ) -> Floats:
     """Identities `(n, d)` under `condition` `(c,)`, far from the portrait's own, whose embedding is `(128,)`.
 
-    For each seed several people are imagined, and the one is taken who is far enough at the least change of what must
-    stay, and most of the kind that the seed leans to: the farthest alone would look alike. `strangers` `(128,)` are other people as seen from the portrait's embedding: nobody shall resemble them.
+    For each seed several people are imagined. The one is taken who is far enough at the least change of what must stay
+    and, as far as that goes, of the kind that the seed likes: the farthest alone would look alike. `strangers` `(128,)`
+    are other people as seen from the portrait's embedding: nobody shall resemble them.
     """
     course = Course(
         load_conditions(),
@@ -78,14 +79,15 @@ def imagine(
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
     people = within_reason(people, usual_identity(course.conditions, condition), load_codec().parity)
-    worth = course.worth(people) + LEANING * course.likes(people, np.repeat(liking, CHANCES, axis=0))
+    worth = course.worth(people) + LIKING * course.likes(people, np.repeat(liking, CHANCES, axis=0))
     best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
 
 
 def _dreams(seeds: Sequence[int], d: int, c: int) -> tuple[Floats, Floats, Floats]:
-    """Noise: of every chance of every seed `(n * CHANCES, d)`, of what they are told `(n * CHANCES, c)`, and the kind
-    of people that each seed leans to `(n, d)`."""
+    """Noise of every chance of every seed `(n * CHANCES, d)` and of what they are told `(n * CHANCES, c)`, and the
+    kind of people that each seed likes `(n, d)`.
+    """
     chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
     told = noise([[*chance, 1] for chance in chances], c)
     return noise(chances, d), told, noise([[seed, 11] for seed in seeds], d)

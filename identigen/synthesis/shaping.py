@@ -18,6 +18,8 @@ from identigen.landmarks import (
     EYES,
     LEFT_BROW,
     LEFT_EYE,
+    LIPS_INSIDE,
+    LIPS_OUTSIDE,
     OVAL,
     RIGHT_BROW,
     RIGHT_EYE,
@@ -40,6 +42,12 @@ FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do no
 SMILE = 0.5  # share of the difference between how the lips meet and how they met that goes
 SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
 BROW_REACH = 9.0  # canonical pixels around a brow that go with it
+# To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
+MOUTH_WIDTH, UPPER_LIP, CHIN = (0.85, 1.2), (0.65, 1.4), (0.8, 1.25)
+MOUTH_REACH, CHIN_REACH = 12.0, 24.0  # canonical pixels
+UNFOLDED = (
+    0.02  # of the eye distance: each row of the chin lies that far below the one above, or a lip would cut it off
+)
 NARROWEST = 0.6  # lids never come nearer than this share of their gap
 
 # Upper and lower partners of both eyes and of the inner lips, corners left out.
@@ -65,6 +73,23 @@ _FLESH = (
             [146, 91, 181, 84, 17, 314, 405, 321, 375],
         ]
     ),
+)
+_MOUTH = np.unique(np.concatenate([*_FLESH, *_LIPS, LIPS_OUTSIDE, LIPS_INSIDE], axis=None))
+_NOSE_BASE, _LIP_TOP, _LIP_BOTTOM, _CHIN = 2, 0, 17, 152
+_JAW = np.array([148, 176, 152, 377, 400])
+# From the lower lip's outline down to the jaw.
+_BELOW_LIPS = np.array(
+    [
+        [146, 43, 202, 210, 169, 150],
+        [91, 106, 204, 211, 170, 149],
+        [181, 182, 194, 32, 140, 176],
+        [84, 83, 201, 208, 171, 148],
+        [17, 18, 200, 199, 175, 152],
+        [314, 313, 421, 428, 396, 377],
+        [405, 406, 418, 262, 369, 400],
+        [321, 335, 424, 431, 395, 378],
+        [375, 273, 422, 430, 394, 379],
+    ]
 )
 
 
@@ -113,7 +138,9 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
     shape = _with_own_brows(codec, portrait.aligned, np.asarray(shape, np.float32))
     shape = _with_own_eyes(portrait.aligned, shape, wanting.eyes)
-    return _with_own_mouth(portrait.aligned, shape, wanting.mouth)
+    mouth = _with_own_lips(portrait.aligned, _with_own_width(portrait.aligned, shape), wanting.mouth)
+    shape = _carried(codec, shape, _with_own_place(portrait.aligned, mouth))
+    return _unfolded(_with_own_chin(codec, portrait.aligned, shape))
 
 
 def _turned(shape: Floats, wanting: Missed) -> Floats:
@@ -139,6 +166,13 @@ def _below_glasses(codec: Codec) -> Floats:
     return np.asarray(np.clip((height - height[EYES].mean() - 15) / 40, 0.1, 1), np.float32)
 
 
+def _near(codec: Codec, points: Ints, reach: float) -> Floats:
+    """How far `(468,)` each point goes with `points`: all of it there, less and less around them."""
+    flat = codec.mesh.canonical
+    distance = np.linalg.norm(flat[:, None] - flat[points][None], axis=2).min(1)
+    return np.asarray(np.exp(-((distance / reach) ** 2) / 2), np.float32)
+
+
 def _with_own_brows(codec: Codec, old: Floats, new: Floats) -> Floats:
     """Brows of another form that are raised and slanted about as the old ones: more would be anger or worry."""
     out, flat = np.array(new), codec.mesh.canonical
@@ -148,9 +182,8 @@ def _with_own_brows(codec: Codec, old: Floats, new: Floats) -> Floats:
         lift = np.clip(new_rise - rise, -RAISED, RAISED) - (new_rise - rise)
         tilt = np.clip(new_slant - slant, -SLANT, SLANT) - (new_slant - slant)
         outwards = np.abs(new[:, 0] - new[EYES, 0].mean()) / eye_distance(new)
-        near = np.linalg.norm(flat[:, None] - flat[brow][None], axis=2).min(1)
         same_side = (flat[:, 0] - middle) * (flat[brow, 0].mean() - middle) > 0
-        share = np.exp(-((near / BROW_REACH) ** 2) / 2) * same_side
+        share = _near(codec, brow, BROW_REACH) * same_side
         out[:, 1] -= share * (lift + tilt * (outwards - outwards[brow].mean())) * eye_distance(new)
     return out
 
@@ -172,7 +205,7 @@ def _with_own_eyes(old: Floats, new: Floats, wanting: float) -> Floats:
     return out
 
 
-def _with_own_mouth(old: Floats, new: Floats, wanting: float) -> Floats:
+def _with_own_lips(old: Floats, new: Floats, wanting: float) -> Floats:
     """Open the new mouth as wide as the old one, and by what is `wanting` wider, with lips about as full.
 
     How the lips meet is partly how somebody smiles or pouts: they are led back to the old line, drawn between the new
@@ -188,10 +221,64 @@ def _with_own_mouth(old: Floats, new: Floats, wanting: float) -> Floats:
     for inner, rings, side in ((upper, _FLESH[0], -0.5), (lower, _FLESH[1], 0.5)):
         full_old, full_new = (np.linalg.norm(shape[rings[-1]] - shape[inner], axis=1).mean() for shape in (old, new))
         ratio = float(full_new / max(full_old, 1e-6))
-        share = float(np.clip(ratio, *FULLNESS)) / max(ratio, 1e-6)
+        share = _within(max(ratio, 1e-6), FULLNESS)
         out[inner] = line + side * gap
         out[rings] = out[inner] + share * (new[rings] - new[inner])
     return out
+
+
+def _with_own_width(old: Floats, new: Floats) -> Floats:
+    """A mouth not much wider or smaller than the old one.
+
+    The new one is added to the old one's expression: two small ones would make a pout, two broad ones a grimace.
+    """
+    out, width = np.array(new), _relative(old, new, *_CORNERS)
+    out[_MOUTH, 0] += (_within(width, MOUTH_WIDTH) - 1) * (new[_MOUTH, 0] - new[_MOUTH, 0].mean())
+    return out
+
+
+def _with_own_place(old: Floats, new: Floats) -> Floats:
+    """A mouth not much nearer to its nose than the old one, or farther."""
+    out, height = np.array(new), _relative(old, new, _NOSE_BASE, _LIP_TOP)
+    out[_MOUTH, 1] += (_within(height, UPPER_LIP) - 1) * (new[_LIP_TOP, 1] - new[_NOSE_BASE, 1])
+    return out
+
+
+def _carried(codec: Codec, before: Floats, after: Floats) -> Floats:
+    """The skin around a mouth, below the nose, carried along by its lips, which would be drawn over it."""
+    flat, lips = codec.mesh.canonical, LIPS_OUTSIDE
+    below_nose = np.clip((flat[:, 1] - flat[_NOSE_BASE, 1]) / (flat[_LIP_TOP, 1] - flat[_NOSE_BASE, 1]), 0, 1)
+    weight = np.exp(-((np.linalg.norm(flat[:, None] - flat[lips][None], axis=2) / MOUTH_REACH) ** 2) / 2) + 1e-12
+    along = weight / weight.sum(1, keepdims=True) @ (after - before)[lips]
+    out = before + (below_nose * _near(codec, lips, MOUTH_REACH))[:, None] * along
+    out[_MOUTH] = after[_MOUTH]
+    return np.asarray(out, np.float32)
+
+
+def _with_own_chin(codec: Codec, old: Floats, new: Floats) -> Floats:
+    """A chin not much nearer to the mouth than the old one, or farther."""
+    out, height = np.array(new), _relative(old, new, _LIP_BOTTOM, _CHIN)
+    farther = (_within(height, CHIN) - 1) * (new[_CHIN, 1] - new[_LIP_BOTTOM, 1])
+    out[:, 1] += farther * _near(codec, _JAW, CHIN_REACH) * (1 - _near(codec, _MOUTH, MOUTH_REACH))
+    return out
+
+
+def _unfolded(shape: Floats) -> Floats:
+    """A face whose chin begins below its lower lip, however full that is."""
+    out, steps = np.array(shape), UNFOLDED * eye_distance(shape) * np.arange(_BELOW_LIPS.shape[1])
+    out[_BELOW_LIPS, 1] = np.maximum.accumulate(shape[_BELOW_LIPS, 1] - steps, axis=1) + steps
+    return out
+
+
+def _within(ratio: float, bounds: tuple[float, float]) -> float:
+    """By how much what has this `ratio` must be multiplied to keep its bounds."""
+    return float(np.clip(ratio, *bounds)) / ratio
+
+
+def _relative(old: Floats, new: Floats, a: int, b: int) -> float:
+    """Distance of two points, as it is seen, to that in the old face, each against the eye distance."""
+    before, after = (float(np.linalg.norm((shape[a] - shape[b])[:2])) / eye_distance(shape) for shape in (old, new))
+    return max(after, 0.01) / max(before, 0.01)
 
 
 def _gap(old: Floats, upper: Ints, lower: Ints, more: float, least: float) -> Floats:

@@ -8,7 +8,15 @@ import pytest
 from identigen.identity.appearance import load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.foretelling import load_foretelling
-from identigen.identity.imagination import Blend, Course, between, imagine, told_vaguely, within_reason
+from identigen.identity.imagination import (
+    Blend,
+    Course,
+    between,
+    imagine,
+    told_vaguely,
+    usual_identity,
+    within_reason,
+)
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.landmarks import face_box, find_landmarks
 from identigen.recognition import default_recogniser
@@ -37,6 +45,18 @@ def test_a_seed_names_a_person_whoever_else_is_asked_for(sitter: tuple[Portrait,
     both = imagine(portrait, embedding, portrait.condition, [4, 5], 0.5)
     assert np.allclose(alone[0], both[1], atol=1e-3)
     assert np.linalg.norm(both[0] - both[1]) > 1
+
+
+def test_each_seed_likes_its_own_kind_of_people(sitter: tuple[Portrait, Floats]) -> None:
+    """Whatever it likes, it is neither the person nor their opposite, nor people of another age."""
+    way = course(sitter)
+    usual = usual_identity(way.conditions, way.condition)
+    seeds = np.random.default_rng(0).standard_normal((2, len(way.own))).astype(np.float32)
+    one, other = (np.repeat(liking[None], 2, axis=0) for liking in seeds)
+    people = usual + seeds
+    assert way.likes(people, one)[0] > way.likes(people, one)[1]
+    assert way.likes(people, other)[1] > way.likes(people, other)[0]
+    assert abs(way.likes(usual[None], one[:1])[0]) < 1e-3
 
 
 def test_more_strength_leads_further_away(sitter: tuple[Portrait, Floats]) -> None:

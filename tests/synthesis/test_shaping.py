@@ -107,3 +107,16 @@ def test_lips_stay_about_as_full(codec: Codec, portrait: Portrait, seed: int) ->
     for outer, inner in ((0, 13), (17, 14)):
         full = [np.linalg.norm(points[outer] - points[inner]) for points in (portrait.points, other)]
         assert 0.6 < full[1] / full[0] < 1.6
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_mouth_neither_purses_nor_slips_under_the_nose(codec: Codec, portrait: Portrait, seed: int) -> None:
+    """Even of somebody whose build is far from everybody's the mouth stays about as wide, and about where it was."""
+    code = np.random.default_rng(seed).standard_normal(len(portrait.shape_code)).astype(np.float32)
+    old, new = portrait.aligned, new_shape(codec, portrait, 2 * code, 0.5)
+
+    def measured(shape: Floats, a: int, b: int) -> float:
+        return float(np.linalg.norm((shape[a] - shape[b])[:2])) / eye_distance(shape)
+
+    for (a, b), (least, most) in {(78, 308): (0.8, 1.25), (2, 0): (0.55, 1.5), (17, 152): (0.75, 1.35)}.items():
+        assert least < measured(new, a, b) / measured(old, a, b) < most
