@@ -9,88 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from identigen.identity.appearance import Codec
 from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
-from identigen.landmarks import (
-    EYES,
-    LEFT_BROW,
-    LEFT_EYE,
-    LIPS_INSIDE,
-    LIPS_OUTSIDE,
-    OVAL,
-    RIGHT_BROW,
-    RIGHT_EYE,
-    eye_distance,
-    eye_openness,
-    head_pose,
-    mouth_openness,
-)
+from identigen.landmarks import EYES, OVAL, eye_openness, head_pose, mouth_openness
+from identigen.synthesis.features import with_own_features
 from identigen.types import Floats
-
-Ints = npt.NDArray[np.int_]
 
 YAW = NAMES.index("yaw")
 RIM_FREEDOM, RIM_DEPTH = 0.6, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
 MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
 SLIGHT_TURN, SLIGHT_GAP = 0.5, 0.008  # degrees; of the eye distance
-MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not made good by baring the teeth
-FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
-SMILE = 0.5  # share of the difference between how the lips meet and how they met that goes
-SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
-BROW_REACH = 9.0  # canonical pixels around a brow that go with it
-# To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
-MOUTH_WIDTH, UPPER_LIP, CHIN = (0.85, 1.2), (0.65, 1.4), (0.8, 1.25)
-MOUTH_REACH, CHIN_REACH = 12.0, 24.0  # canonical pixels
-UNFOLDED = (
-    0.02  # of the eye distance: each row of the chin lies that far below the one above, or a lip would cut it off
-)
-NARROWEST = 0.6  # lids never come nearer than this share of their gap
-
-# Upper and lower partners of both eyes and of the inner lips, corners left out.
-_LIDS = (
-    (np.array([246, 161, 160, 159, 158, 157, 173]), np.array([7, 163, 144, 145, 153, 154, 155])),
-    (np.array([466, 388, 387, 386, 385, 384, 398]), np.array([249, 390, 373, 374, 380, 381, 382])),
-)
-_LIPS = (np.array([191, 80, 81, 82, 13, 312, 311, 310, 415]), np.array([95, 88, 178, 87, 14, 317, 402, 318, 324]))
-_CORNERS = np.array([78, 308])
-# Three more rings of each lip, from these partners to its outline.
-_FLESH = (
-    np.array(
-        [
-            [183, 42, 41, 38, 12, 268, 271, 272, 407],
-            [184, 74, 73, 72, 11, 302, 303, 304, 408],
-            [185, 40, 39, 37, 0, 267, 269, 270, 409],
-        ]
-    ),
-    np.array(
-        [
-            [96, 89, 179, 86, 15, 316, 403, 319, 325],
-            [77, 90, 180, 85, 16, 315, 404, 320, 307],
-            [146, 91, 181, 84, 17, 314, 405, 321, 375],
-        ]
-    ),
-)
-_MOUTH = np.unique(np.concatenate([*_FLESH, *_LIPS, LIPS_OUTSIDE, LIPS_INSIDE], axis=None))
-_NOSE_BASE, _LIP_TOP, _LIP_BOTTOM, _CHIN = 2, 0, 17, 152
-_JAW = np.array([148, 176, 152, 377, 400])
-# From the lower lip's outline down to the jaw.
-_BELOW_LIPS = np.array(
-    [
-        [146, 43, 202, 210, 169, 150],
-        [91, 106, 204, 211, 170, 149],
-        [181, 182, 194, 32, 140, 176],
-        [84, 83, 201, 208, 171, 148],
-        [17, 18, 200, 199, 175, 152],
-        [314, 313, 421, 428, 396, 377],
-        [405, 406, 418, 262, 369, 400],
-        [321, 335, 424, 431, 395, 378],
-        [375, 273, 422, 430, 394, 379],
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +67,8 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     shape = shape + freedom * (_turned(shape, wanting) - shape)
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
-    shape = _with_own_brows(codec, portrait.aligned, np.asarray(shape, np.float32))
-    shape = _with_own_eyes(portrait.aligned, shape, wanting.eyes)
-    mouth = _with_own_lips(portrait.aligned, _with_own_width(portrait.aligned, shape), wanting.mouth)
-    shape = _carried(codec, shape, _with_own_place(portrait.aligned, mouth))
-    return _unfolded(_with_own_chin(codec, portrait.aligned, shape))
+    shape = np.asarray(shape, np.float32)
+    return with_own_features(codec, portrait.aligned, shape, wanting.eyes, wanting.mouth)
 
 
 def _turned(shape: Floats, wanting: Missed) -> Floats:
@@ -164,128 +92,3 @@ def _below_glasses(codec: Codec) -> Floats:
     """Freedom `(468,)` of each point under a pair of glasses: none near the eyes, all of it at mouth and chin."""
     height = codec.mesh.canonical[:, 1]
     return np.asarray(np.clip((height - height[EYES].mean() - 15) / 40, 0.1, 1), np.float32)
-
-
-def _near(codec: Codec, points: Ints, reach: float) -> Floats:
-    """How far `(468,)` each point goes with `points`: all of it there, less and less around them."""
-    flat = codec.mesh.canonical
-    distance = np.linalg.norm(flat[:, None] - flat[points][None], axis=2).min(1)
-    return np.asarray(np.exp(-((distance / reach) ** 2) / 2), np.float32)
-
-
-def _with_own_brows(codec: Codec, old: Floats, new: Floats) -> Floats:
-    """Brows of another form that are raised and slanted about as the old ones: more would be anger or worry."""
-    out, flat = np.array(new), codec.mesh.canonical
-    middle = flat[:, 0].mean()
-    for brow, eye in ((RIGHT_BROW, RIGHT_EYE), (LEFT_BROW, LEFT_EYE)):
-        (rise, slant), (new_rise, new_slant) = (_raised(shape, brow, eye) for shape in (old, new))
-        lift = np.clip(new_rise - rise, -RAISED, RAISED) - (new_rise - rise)
-        tilt = np.clip(new_slant - slant, -SLANT, SLANT) - (new_slant - slant)
-        outwards = np.abs(new[:, 0] - new[EYES, 0].mean()) / eye_distance(new)
-        same_side = (flat[:, 0] - middle) * (flat[brow, 0].mean() - middle) > 0
-        share = _near(codec, brow, BROW_REACH) * same_side
-        out[:, 1] -= share * (lift + tilt * (outwards - outwards[brow].mean())) * eye_distance(new)
-    return out
-
-
-def _raised(shape: Floats, brow: Ints, eye: Ints) -> tuple[float, float]:
-    """How high a brow stands over its eye, and how much it rises outwards; both against the eye distance."""
-    outwards = np.abs(shape[brow, 0] - shape[EYES, 0].mean()) / eye_distance(shape)
-    height = (shape[eye, 1].mean() - shape[brow, 1]) / eye_distance(shape)
-    slant = float(np.polyfit(outwards, height, 1)[0])
-    return float(height.mean()), slant
-
-
-def _with_own_eyes(old: Floats, new: Floats, wanting: float) -> Floats:
-    """Open the new eyes as wide as the old ones, and by what is `wanting` wider."""
-    out = np.array(new)
-    for upper, lower in _LIDS:
-        gap, middle = _gap(old, upper, lower, wanting, NARROWEST), (new[lower] + new[upper]) / 2
-        out[upper], out[lower] = middle - gap / 2, middle + gap / 2
-    return out
-
-
-def _with_own_lips(old: Floats, new: Floats, wanting: float) -> Floats:
-    """Open the new mouth as wide as the old one, and by what is `wanting` wider, with lips about as full.
-
-    How the lips meet is partly how somebody smiles or pouts: they are led back to the old line, drawn between the new
-    corners.
-    """
-    out, (upper, lower) = np.array(new), _LIPS
-    old_ends, new_ends = old[_CORNERS], new[_CORNERS]
-    scale = np.linalg.norm(new_ends[1] - new_ends[0]) / max(float(np.linalg.norm(old_ends[1] - old_ends[0])), 1e-6)
-    smile = new_ends.mean(0) + scale * ((old[upper] + old[lower]) / 2 - old_ends.mean(0))
-    line = (new[upper] + new[lower]) / 2
-    line = line + SMILE * (smile - line)
-    gap = _gap(old, upper, lower, wanting, 0.0)
-    for inner, rings, side in ((upper, _FLESH[0], -0.5), (lower, _FLESH[1], 0.5)):
-        full_old, full_new = (np.linalg.norm(shape[rings[-1]] - shape[inner], axis=1).mean() for shape in (old, new))
-        ratio = float(full_new / max(full_old, 1e-6))
-        share = _within(max(ratio, 1e-6), FULLNESS)
-        out[inner] = line + side * gap
-        out[rings] = out[inner] + share * (new[rings] - new[inner])
-    return out
-
-
-def _with_own_width(old: Floats, new: Floats) -> Floats:
-    """A mouth not much wider or smaller than the old one.
-
-    The new one is added to the old one's expression: two small ones would make a pout, two broad ones a grimace.
-    """
-    out, width = np.array(new), _relative(old, new, *_CORNERS)
-    out[_MOUTH, 0] += (_within(width, MOUTH_WIDTH) - 1) * (new[_MOUTH, 0] - new[_MOUTH, 0].mean())
-    return out
-
-
-def _with_own_place(old: Floats, new: Floats) -> Floats:
-    """A mouth not much nearer to its nose than the old one, or farther."""
-    out, height = np.array(new), _relative(old, new, _NOSE_BASE, _LIP_TOP)
-    out[_MOUTH, 1] += (_within(height, UPPER_LIP) - 1) * (new[_LIP_TOP, 1] - new[_NOSE_BASE, 1])
-    return out
-
-
-def _carried(codec: Codec, before: Floats, after: Floats) -> Floats:
-    """The skin around a mouth, below the nose, carried along by its lips, which would be drawn over it."""
-    flat, lips = codec.mesh.canonical, LIPS_OUTSIDE
-    below_nose = np.clip((flat[:, 1] - flat[_NOSE_BASE, 1]) / (flat[_LIP_TOP, 1] - flat[_NOSE_BASE, 1]), 0, 1)
-    weight = np.exp(-((np.linalg.norm(flat[:, None] - flat[lips][None], axis=2) / MOUTH_REACH) ** 2) / 2) + 1e-12
-    along = weight / weight.sum(1, keepdims=True) @ (after - before)[lips]
-    out = before + (below_nose * _near(codec, lips, MOUTH_REACH))[:, None] * along
-    out[_MOUTH] = after[_MOUTH]
-    return np.asarray(out, np.float32)
-
-
-def _with_own_chin(codec: Codec, old: Floats, new: Floats) -> Floats:
-    """A chin not much nearer to the mouth than the old one, or farther."""
-    out, height = np.array(new), _relative(old, new, _LIP_BOTTOM, _CHIN)
-    farther = (_within(height, CHIN) - 1) * (new[_CHIN, 1] - new[_LIP_BOTTOM, 1])
-    out[:, 1] += farther * _near(codec, _JAW, CHIN_REACH) * (1 - _near(codec, _MOUTH, MOUTH_REACH))
-    return out
-
-
-def _unfolded(shape: Floats) -> Floats:
-    """A face whose chin begins below its lower lip, however full that is."""
-    out, steps = np.array(shape), UNFOLDED * eye_distance(shape) * np.arange(_BELOW_LIPS.shape[1])
-    out[_BELOW_LIPS, 1] = np.maximum.accumulate(shape[_BELOW_LIPS, 1] - steps, axis=1) + steps
-    return out
-
-
-def _within(ratio: float, bounds: tuple[float, float]) -> float:
-    """By how much what has this `ratio` must be multiplied to keep its bounds."""
-    return float(np.clip(ratio, *bounds)) / ratio
-
-
-def _relative(old: Floats, new: Floats, a: int, b: int) -> float:
-    """Distance of two points, as it is seen, to that in the old face, each against the eye distance."""
-    before, after = (float(np.linalg.norm((shape[a] - shape[b])[:2])) / eye_distance(shape) for shape in (old, new))
-    return max(after, 0.01) / max(before, 0.01)
-
-
-def _gap(old: Floats, upper: Ints, lower: Ints, more: float, least: float) -> Floats:
-    """From each upper point of a portrait to its lower partner, once the widest is `more` eye distances wider.
-
-    Not below `least` of what it is, and at most twice that: what is closed has no form to be opened.
-    """
-    gap = old[lower] - old[upper]
-    widest = max(float(np.linalg.norm(gap, axis=1).max()), 1e-6)
-    return np.asarray(gap * np.clip(1 + min(more, MOST_WIDER) * eye_distance(old) / widest, least, 2.0), np.float32)
