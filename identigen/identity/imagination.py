@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from identigen.identity.appearance import load_codec
+from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
 from identigen.identity.foretelling import Foretelling, load_foretelling
 from identigen.identity.portrait import Portrait
@@ -30,7 +30,7 @@ INDIVIDUALITY = 0.6
 OVERSTATED = 1.5
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
-MOST = 2.5  # of one trait, in the same units
+MOST = (2.5, 1.8)  # of one trait of detail and of build, in the same units
 KEEPING = 0.15
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
@@ -78,7 +78,7 @@ def imagine(
         )
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
-    people = within_reason(people, usual_identity(course.conditions, condition), load_codec().parity)
+    people = within_reason(load_codec(), people, usual_identity(course.conditions, condition))
     worth = course.worth(people) + LIKING * course.likes(people, np.repeat(liking, CHANCES, axis=0))
     best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
@@ -195,16 +195,16 @@ def kinship(strength: float) -> float:
     return min(1.0, 1.75 - 1.5 * strength)
 
 
-def within_reason(people: Floats, usual: Floats, parity: Floats) -> Floats:
+def within_reason(codec: Codec, people: Floats, usual: Floats) -> Floats:
     """People `(n, d)` no odder than most real ones: far from the `usual` face `(d,)`, or lopsided, or with one
     overstated trait, they are grimaces.
-
-    `parity` `(d,)` is -1 for what makes both sides of a face differ.
     """
-    away = (people - usual) * np.where(parity < 0, LOPSIDED, 1).astype(np.float32)
+    # Where parity is -1, both sides of a face differ.
+    away = (people - usual) * np.where(codec.parity < 0, LOPSIDED, 1).astype(np.float32)
     length = np.linalg.norm(away, axis=1, keepdims=True)
     away = away * np.minimum(1, ODDEST / np.maximum(length, 1e-6))
-    return np.asarray(usual + MOST * np.tanh(away / MOST), np.float32)
+    most = np.where(np.arange(len(usual)) < len(codec.detail_scale), *MOST)
+    return np.asarray(usual + most * np.tanh(away / most), np.float32)
 
 
 def told_vaguely(condition: Floats, strength: float) -> Floats:

@@ -106,11 +106,13 @@ def test_kinship_is_told_in_full_up_to_the_usual_strength(sitter: tuple[Portrait
 
 
 def test_nobody_is_odder_or_more_lopsided_than_real_faces_are() -> None:
-    parity = np.array([1, 1, -1, -1], np.float32)
-    usual = np.array([1, 0, 0, 0], np.float32)
-    people = usual + np.array([[0.8, 0, 0, 0], [300, 400, 0, 0], [0, 0, 1, 0]], np.float32)
-    plain, odd, lopsided = within_reason(people, usual, parity)
+    codec = load_codec()
+    usual = np.zeros(len(codec.parity), np.float32)
+    even, odd = int(np.argmax(codec.parity > 0)), int(np.argmax(codec.parity < 0))
+    people = np.zeros((4, len(usual)), np.float32)
+    people[0, even], people[1, even], people[2, odd], people[3, -1] = 0.5, 400.0, 1.0, 400.0
+    plain, strange, lopsided, built = within_reason(codec, people, usual)
     assert np.allclose(plain, people[0], atol=0.05)
-    assert np.linalg.norm(odd - usual) < 20
-    assert np.all(np.abs(odd - usual) < 3)  # no single trait is overstated
-    assert 0 < lopsided[2] < 1
+    assert 1 < strange[even] < 3  # no single trait is overstated
+    assert 1 < built[-1] < strange[even]  # least of all one of the build
+    assert 0 < lopsided[odd] < 1
