@@ -53,7 +53,7 @@ def people(seed: int = 11) -> Pixels:
     tiles = []
     for drawn, condition, (*_, skin) in zip(codes, told, PEOPLE, strict=True):
         average = usual_identity(conditions, condition)
-        code, usual = within_reason(drawn[None], average, codec.parity)[0], codec.decode(average[:k])
+        code, usual = within_reason(codec, drawn[None], average)[0], codec.decode(average[:k])
         tiles.append(portrait(codec, calmed(codec, codec.decode(code[:k]), usual), code[k:], skin))
     half = len(tiles) // 2
     return np.vstack([np.hstack(tiles[:half]), np.hstack(tiles[half:])])
