@@ -53,12 +53,14 @@ def imagine(
     strength: float,
     strangers: Sequence[Floats] = (),
     blend: Blend | None = None,
+    kind: int | None = None,
 ) -> Floats:
     """Identities `(n, d)` under `condition` `(c,)`, far from the portrait's own, whose embedding is `(128,)`.
 
     For each seed several people are imagined. The one is taken who is far enough at the least change of what must stay
-    and, as far as that goes, of the kind that the seed likes: the farthest alone would look alike. `strangers` `(128,)`
-    are other people as seen from the portrait's embedding: nobody shall resemble them.
+    and, as far as that goes, of the kind that the seed `kind` likes (each seed's own where it is None): the farthest
+    alone would look alike, and so would the farthest of several candidates. `strangers` `(128,)` are other people as
+    seen from the portrait's embedding: nobody shall resemble them.
     """
     course = Course(
         load_conditions(),
@@ -70,9 +72,9 @@ def imagine(
         strength,
         np.reshape(strangers, (-1, len(embedding))),
     )
-    start, wobble, liking = _dreams(seeds, len(course.own), len(condition))
+    start, wobble, liking = _dreams(seeds, kind, len(course.own), len(condition))
     if blend is not None:
-        others = _dreams([blend.seed] * len(seeds), len(course.own), len(condition))
+        others = _dreams([blend.seed] * len(seeds), None, len(course.own), len(condition))
         start, wobble, liking = (
             between(one, other, blend.share) for one, other in zip((start, wobble, liking), others, strict=True)
         )
@@ -84,13 +86,13 @@ def imagine(
     return np.asarray(people[best], np.float32)
 
 
-def _dreams(seeds: Sequence[int], d: int, c: int) -> tuple[Floats, Floats, Floats]:
+def _dreams(seeds: Sequence[int], kind: int | None, d: int, c: int) -> tuple[Floats, Floats, Floats]:
     """Noise of every chance of every seed `(n * CHANCES, d)` and of what they are told `(n * CHANCES, c)`, and the
     kind of people that each seed likes `(n, d)`.
     """
     chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
     told = noise([[*chance, 1] for chance in chances], c)
-    return noise(chances, d), told, noise([[seed, 11] for seed in seeds], d)
+    return noise(chances, d), told, noise([[seed if kind is None else kind, 11] for seed in seeds], d)
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,7 +82,7 @@ class Embedded:
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")
             # One by one: sums over other batches differ in the last digit, and a seed shall repeat to the last byte.
-            [identity] = imagine(portrait, embedding, condition, [seed], edit.strength, strangers, blend)
+            [identity] = imagine(portrait, embedding, condition, [seed], edit.strength, strangers, blend, edit.seed)
             drawing = sitting.draw(identity, edit.strength)
             yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
 
