@@ -39,7 +39,7 @@ class Synthesiser(Protocol):
         company: Company | None = None,
         stop: Stop | None = None,
     ) -> Iterator[Candidate]:
-        """Yield one candidate for each seed, drawn only when it is asked for; the same seed gives the same bytes.
+        """Yield one candidate for each seed, drawn only when asked for; the same edit and seed give the same bytes.
 
         `company`, if given, says whom to stay away from; an engine that cannot steer leaves it to the pipeline's check.
         `stop`, if given, is asked while something is drawn; once it is true, `Stopped` is raised. Raise `EngineError`

@@ -63,7 +63,7 @@ class Embedded:
         company: Company | None = None,
         stop: Stop | None = None,
     ) -> Iterator[Candidate]:
-        """Yield one candidate for each seed, imagined and drawn when asked for."""
+        """Yield one candidate for each seed, drawn when asked for; all are of the kind that `edit.seed` likes."""
         face = with_landmarks(pixels, subject)
         codec, conditions = load_codec(), load_conditions()
         company = company or Company()

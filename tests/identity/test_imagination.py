@@ -59,6 +59,16 @@ def test_each_seed_likes_its_own_kind_of_people(sitter: tuple[Portrait, Floats])
     assert abs(way.likes(usual[None], one[:1])[0]) < 1e-3
 
 
+def test_candidates_of_one_kind_are_more_alike_than_those_of_two(sitter: tuple[Portrait, Floats]) -> None:
+    portrait, embedding = sitter
+    way, seeds = course(sitter), list(range(4))
+    one, other = (
+        way.moved(imagine(portrait, embedding, portrait.condition, seeds, 0.5, kind=kind)).mean(0) for kind in (1, 2)
+    )
+    plain = way.moved(imagine(portrait, embedding, portrait.condition, [*seeds, 4, 5, 6, 7], 0.5))
+    assert np.linalg.norm(one - other) > np.linalg.norm(plain[:4].mean(0) - plain[4:].mean(0))
+
+
 def test_more_strength_leads_further_away(sitter: tuple[Portrait, Floats]) -> None:
     portrait, embedding = sitter
     lengths = []
