@@ -24,6 +24,7 @@ SMOOTH = 1e-6  # energy of relief that nobody sees
 ROUGHEST, ROUGH_REACH = 2.5, 3.0  # medians of its energy, from which on relief is left behind; pixels of the map
 LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
 # or small ones would be slits
+EDGE = 1.0  # pixels over which a contour fades
 RIM = 9.0  # canonical pixels over which the new skin fades into the old
 
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -99,10 +100,16 @@ def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detai
     focused = _focus(detail, portrait.seen, canvas.sharpness)
     skin = from_detail(_resized(focused, canvas.side) + canvas.fine, canvas.coarse)
     shown = _look_up(skin, place)
-    opacity = np.clip(_look_up(canvas.opacity, place), 0, 1) * on_face * (1 - _openings(new, window))
+    opacity = np.clip(_look_up(canvas.opacity, place), 0, 1) * _inwards(on_face) * (1 - _openings(new, window))
     shown = _as_sharp(_exposed(shown), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04))
+
+
+def _inwards(on_face: Bools) -> Floats:
+    """Coverage `(h, w)` that fades within the edge: of a turned head it is a contour, and steps would show."""
+    soft = cv2.GaussianBlur(on_face.astype(np.float32), (0, 0), EDGE)
+    return np.asarray(np.clip(2 * soft - 1, 0, 1), np.float32)
 
 
 def _exposed(skin: Floats) -> Floats:

@@ -23,7 +23,7 @@ OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading th
 HARDNESS, SMOOTH = (0.5, 1.25), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.6, 50  # share of the difference that goes; pixels of the map that tell nothing
-BROW_GAIN, BEARD_GAIN = (0.4, 1.5), (0.2, 1.5)
+BROW_GAIN, BEARD_GAIN = (0.4, 1.1), (0.2, 1.1)
 BEARD = NAMES.index("beard")
 
 
@@ -121,11 +121,13 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Float
 
     def broad(picture: Floats, zone: Floats) -> Floats:
         part, mass = (widely(p, SHADE_REACH) for p in (picture * zone[..., None], zone))
-        return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None] * zone[..., None])
+        return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None])
 
-    shade = OWN_SHADE * broad(grey, codec.mesh.bare * trust)
-    colour = broad(differs - grey, codec.mesh.skin * trust)
-    darker = np.minimum(broad(grey, codec.mesh.skin * trust) - shade, 0)
+    shade = OWN_SHADE * broad(grey, codec.mesh.bare * trust) * (codec.mesh.bare * trust)[..., None]
+    # Of skin up to the very lips and lids: what is left out there would be a pale ring.
+    around = ((1 - codec.mesh.lips) * trust)[..., None]
+    colour = broad(differs - grey, codec.mesh.skin * trust) * around
+    darker = np.minimum(broad(grey, codec.mesh.skin * trust) * around - shade, 0)
     return np.asarray(detail - shade - colour + darker * tint, np.float32)
 
 
