@@ -31,7 +31,7 @@ OVERSTATED = 1.5
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
 MOST = (2.5, 1.8)  # of one trait of detail and of build, in the same units
-KEEPING = 0.15
+KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
 APPARENT = [NAMES.index(name) for name in ("age", "femininity", "beard")]
@@ -81,7 +81,8 @@ def imagine(
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
     people = within_reason(load_codec(), people, usual_identity(course.conditions, condition))
-    worth = course.worth(people) + LIKING * course.likes(people, np.repeat(liking, CHANCES, axis=0))
+    liked = course.likes(people, np.repeat(liking, CHANCES, axis=0))
+    worth = course.worth(people) + LIKING * leisure(strength) * liked
     best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
 
@@ -127,7 +128,8 @@ class Course:
         """How well `(n,)` each of `people` `(n, d)` would do: far enough, little lost, not like anybody else here."""
         move = self.moved(people)
         lost = np.linalg.norm(move @ self.conditions.axes[:3].T, axis=1)
-        worth = np.minimum(self._length(self._across(move)), self.wanted) - KEEPING * lost
+        keeping = TIGHT + (KEEPING - TIGHT) * leisure(self.strength)
+        worth = np.minimum(self._length(self._across(move)), self.wanted) - keeping * lost
         if len(self.strangers):
             worth -= np.maximum(ELBOW_ROOM - self._length(move[:, None] - self.strangers).min(1), 0)
         return np.asarray(worth, np.float32)
@@ -195,6 +197,11 @@ def usual_identity(conditions: Conditions, condition: Floats) -> Floats:
 def kinship(strength: float) -> float:
     """How far kinship is kept: in full up to the usual strength of a half, a quarter of it at 1."""
     return min(1.0, 1.75 - 1.5 * strength)
+
+
+def leisure(strength: float) -> float:
+    """How much counts besides distance: all up to the usual strength of a half, nothing from three quarters on."""
+    return float(np.clip(3.0 - 4.0 * strength, 0, 1))
 
 
 def within_reason(codec: Codec, people: Floats, usual: Floats) -> Floats:

@@ -13,6 +13,7 @@ from identigen.identity.imagination import (
     Course,
     between,
     imagine,
+    leisure,
     told_vaguely,
     usual_identity,
     within_reason,
@@ -107,6 +108,12 @@ def test_noise_in_between_is_as_likely_as_its_ends() -> None:
     middle = between(a, b, 0.5)
     assert np.allclose(np.linalg.norm(middle, axis=1), np.linalg.norm(a, axis=1), rtol=0.15)
     assert np.allclose(between(a, a, 0.3), a, atol=1e-5)
+
+
+def test_who_is_hard_to_get_away_from_is_not_kept_from_it() -> None:
+    assert leisure(0.2) == leisure(0.5) == 1.0
+    assert 0 < leisure(0.6) < 1
+    assert leisure(0.9) == 0.0
 
 
 def test_kinship_is_told_in_full_up_to_the_usual_strength(sitter: tuple[Portrait, Floats]) -> None:
