@@ -116,6 +116,9 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Float
     of another colour than its neck is a mask.
     """
     trust = np.asarray(portrait.seen * ~portrait.hidden, np.float32)
+    bare, skin = codec.mesh.bare * trust, codec.mesh.skin * trust
+    # Skin's colour goes on up to the very lips and lids: where it was left out there was a pale ring.
+    around = ((1 - codec.mesh.lips) * trust)[..., None]
     differs = detail - portrait.detail
     grey = brightness(differs)[..., None]
 
@@ -123,11 +126,9 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Float
         part, mass = (widely(p, SHADE_REACH) for p in (picture * zone[..., None], zone))
         return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None])
 
-    shade = OWN_SHADE * broad(grey, codec.mesh.bare * trust) * (codec.mesh.bare * trust)[..., None]
-    # Of skin up to the very lips and lids: what is left out there would be a pale ring.
-    around = ((1 - codec.mesh.lips) * trust)[..., None]
-    colour = broad(differs - grey, codec.mesh.skin * trust) * around
-    darker = np.minimum(broad(grey, codec.mesh.skin * trust) * around - shade, 0)
+    shade = OWN_SHADE * broad(grey, bare) * bare[..., None]
+    colour = broad(differs - grey, skin) * around
+    darker = np.minimum(broad(grey, skin) * around - shade, 0)
     return np.asarray(detail - shade - colour + darker * tint, np.float32)
 
 
