@@ -128,7 +128,7 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Float
 
     shade = OWN_SHADE * broad(grey, bare) * bare[..., None]
     colour = broad(differs - grey, skin) * around
-    darker = np.minimum(broad(grey, skin) * around - shade, 0)
+    darker = np.minimum(broad(grey, skin) - shade, 0) * skin[..., None]  # lids are dark by themselves: they would glow
     return np.asarray(detail - shade - colour + darker * tint, np.float32)
 
 
