@@ -329,7 +329,8 @@ class Candidate:
     """One proposal of a synthesiser for one subject, drawn at the photo's own scale.
 
     `pixels` `(h, w, 3) float32` in 0..255 covers `window`; `coverage` `(h, w) float32` in 0..1 is how much of each
-    pixel the new face owns (0 = photo untouched; occluders in front are already left out).
+    pixel the new face owns (0 = photo untouched; occluders in front are already left out). `skin` `(h, w) float32`,
+    where an engine tells it, is how much of each pixel is new rather than the photo's own moved there.
     """
 
     seed: int
@@ -337,6 +338,7 @@ class Candidate:
     pixels: Floats
     coverage: Floats
     identity: Floats | None = None
+    skin: Floats | None = None
     invented: bool = False
     """Drawn by a model that may as well draw no face at all, so that a detector must see one."""
     notices: tuple[str, ...] = ()

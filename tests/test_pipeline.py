@@ -12,7 +12,8 @@ from identigen.errors import OperationUnavailable, PlanError
 from identigen.pipeline import Pipeline, assemble, complete, derived_seed, make_plan
 from identigen.pipeline.person import AMPLE, Trial
 from identigen.settings import Settings
-from identigen.types import Candidate, Edit, Mask, Operation, Photo, Plan, Result, Subject, Window
+from identigen.synthesis.embedded import Embedded
+from identigen.types import Candidate, Edit, Mask, Operation, Photo, Pixels, Plan, Result, Subject, Window
 
 Subjects = tuple[Subject, ...]
 
@@ -136,6 +137,9 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
             for seed in seeds:
                 yield Candidate(seed, window, cut, np.ones(cut.shape[:2], np.float32))
 
+        def finish(self, pixels, subject, candidate):  # type: ignore[no-untyped-def]
+            return candidate
+
     monkeypatch.setattr(pipeline, "_synthesisers", (Mirror(),))
     plan = make_plan(astronaut_subjects, Operation.FACE)
     result = pipeline.anonymize(astronaut, astronaut_subjects, plan)
@@ -145,6 +149,21 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
     assert outcome.applied in (Operation.LAYERED, Operation.SOLID)
     assert outcome.candidates_tried == 2 + 3  # two rounds show that it is hopeless
     assert "covered" in outcome.reason
+
+
+def test_last_touches_that_bring_the_person_back_are_left_out(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Undoing(Embedded):
+        """Finishes a new face by drawing the old one."""
+
+        def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
+            return replace(candidate, pixels=pixels[candidate.window.slices].astype(np.float32))
+
+    monkeypatch.setattr(pipeline, "_synthesisers", (Undoing(),))
+    result = pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.FACE))
+    [outcome] = result.outcomes
+    assert (outcome.applied, outcome.verdict) == (Operation.FACE, "pass")
 
 
 def test_removal_changes_the_place_and_nobody_is_seen_there(
@@ -254,7 +273,9 @@ def test_two_people_get_two_seeds_and_always_the_same(zidane_subjects: Subjects)
 
 def test_somebody_without_a_face_needs_no_second_candidate() -> None:
     """There is nobody to be known by: each further body would cost seconds for nothing."""
-    seen = Trial(0, Window(0, 0, 4, 4), np.zeros((4, 4, 3), np.uint8), Mask.empty(4, 4), None)
+    window, pixels = Window(0, 0, 4, 4), np.zeros((4, 4, 3), np.uint8)
+    drawn = Candidate(0, window, pixels.astype(np.float32), np.ones((4, 4), np.float32))
+    seen = Trial(drawn, window, pixels, Mask.empty(4, 4), None)
     assert seen.is_good
     assert seen.margin >= AMPLE
 

@@ -375,6 +375,7 @@ def _first_candidate(pipeline: Pipeline, photo: Photo, subject: Subject) -> Floa
     assert face is not None
     try:
         candidate = next(iter(engine.propose(photo.pixels, subject, Edit(subject.id, Operation.FACE), [0])))
+        candidate = engine.finish(photo.pixels, subject, candidate)
     except EngineError:
         return None
     window, patch, _ = paste(photo.pixels, candidate)

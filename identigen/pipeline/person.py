@@ -35,7 +35,7 @@ ABOUT_AS_SURE = 0.8
 class Trial:
     """A candidate that was pasted and measured."""
 
-    seed: int
+    candidate: Candidate
     window: Window
     patch: Pixels
     changed: Mask
@@ -98,7 +98,7 @@ def _accept(
         chosen.window,
         chosen.patch,
         engine=engine.name,
-        seed=chosen.seed,
+        seed=chosen.candidate.seed,
         reason=reason,
         candidates_tried=tried,
         likeness=chosen.likeness,
@@ -148,12 +148,23 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
             if best is None or _rank(trial) > _rank(best):
                 best = trial
             if best.is_good and (best.margin >= AMPLE or tried >= CHOOSY):
-                return best, tried
+                return _finished(scene, engine, subject, edit, best, allowed, company), tried
         if best is not None and best.margin >= MARGIN:
             break
         if strength > edit.strength and max(reached, default=-1.0) < -HOPELESS:
             break
-    return best, tried
+    return best and _finished(scene, engine, subject, edit, best, allowed, company), tried
+
+
+def _finished(
+    scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit, chosen: Trial, allowed: Mask, company: Company
+) -> Trial:
+    """The chosen candidate with the engine's last touches; without them where they would make it unsafe."""
+    touched = engine.finish(scene.pixels, subject, chosen.candidate)
+    if touched is chosen.candidate:
+        return chosen
+    trial = _try(scene, subject, edit, touched, allowed, company)
+    return chosen if trial is None or trial.margin < min(MARGIN, chosen.margin) else trial
 
 
 def _try(
@@ -165,18 +176,18 @@ def _try(
         if subject.face is None:
             seen = scene.detector.find_people(scene.pixels, scene.around(changed.window.box))
             drawn = any(masks.iou(mask, changed) > 0.3 for mask in seen)
-            return Trial(candidate.seed, window, patch, changed, None) if drawn else None
+            return Trial(candidate, window, patch, changed, None) if drawn else None
         again = _face_after(scene, subject.face, edit, changed)
         if again is None or (candidate.invented and not _is_seen(scene, subject.face, changed)):
             return None
         recogniser, source = scene.recogniser, scene.source(subject)
         likeness = measure(recogniser, scene.pixels, again, source, company.others, company.given)
         if subject.face.landmarks is None:
-            return Trial(candidate.seed, window, patch, changed, again, likeness)
+            return Trial(candidate, window, patch, changed, again, likeness)
         after = read_attributes(scene.pixels, again, likeness.descriptor)
     before = wished(scene.attributes(subject), dict(edit.attributes))
     kept, alike = agreement(before, after), seems_alike(before, after)
-    return Trial(candidate.seed, window, patch, changed, again, likeness, after, kept, alike)
+    return Trial(candidate, window, patch, changed, again, likeness, after, kept, alike)
 
 
 def _is_seen(scene: Scene, face: Face, changed: Mask) -> bool:

@@ -47,6 +47,10 @@ class Synthesiser(Protocol):
         """
         ...
 
+    def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
+        """The chosen candidate with what would cost too much for all; it is measured again before anybody sees it."""
+        ...
+
 
 def embedded_synthesiser() -> Synthesiser:
     """The engine that needs nothing but what the repository holds."""

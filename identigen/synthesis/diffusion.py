@@ -74,6 +74,10 @@ class Diffusion:
         """Load the model before the first visitor waits for it."""
         painter.load(self.record.name, self.settings)
 
+    def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
+        """As it is: the model sees the whole crop while it draws."""
+        return candidate
+
     def propose(
         self,
         pixels: Pixels,

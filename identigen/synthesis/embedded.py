@@ -11,6 +11,7 @@ from identigen.errors import EngineError, Stopped
 from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import Conditions, load_conditions
 from identigen.identity.foretelling import load_foretelling
+from identigen.identity.harmoniser import load_harmoniser
 from identigen.identity.imagination import Blend, imagine, usual_identity
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior
@@ -18,6 +19,7 @@ from identigen.landmarks import face_box, find_landmarks
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import WISHES
+from identigen.synthesis.harmonising import harmonised
 from identigen.synthesis.rendering import Canvas, Drawing, draw, prepare
 from identigen.synthesis.retouching import retouched, shade_tint
 from identigen.synthesis.shaping import NOTHING, missed, new_shape
@@ -44,6 +46,7 @@ class Embedded:
         load_conditions()
         load_foretelling()
         load_prior()
+        load_harmoniser()
 
     def region(self, pixels: Pixels, subject: Subject, edit: Edit) -> Mask:
         """The face's box grown by a quarter, less what the user's mask leaves out."""
@@ -84,7 +87,13 @@ class Embedded:
             # One by one: sums over other batches differ in the last digit, and a seed shall repeat to the last byte.
             [identity] = imagine(portrait, embedding, condition, [seed], edit.strength, strangers, blend, edit.seed)
             drawing = sitting.draw(identity, edit.strength)
-            yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity)
+            yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity, drawing.skin)
+
+    def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
+        """Mend what drawing left behind."""
+        points = with_landmarks(pixels, subject).landmarks
+        assert points is not None
+        return harmonised(pixels, points, candidate)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

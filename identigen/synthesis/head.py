@@ -155,6 +155,10 @@ class HeadPainter:
             coverage = masks.feather(stage.region, stage.window, stage.soft)
             yield Candidate(seed, stage.window, painted.astype(np.float32), coverage, new.identity, notices=notices)
 
+    def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
+        """As it is: its face was finished before hair was drawn around it."""
+        return candidate
+
     def _new_face(
         self,
         pixels: Pixels,

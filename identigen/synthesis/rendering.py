@@ -57,11 +57,15 @@ class Canvas:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Drawing:
-    """Pixels `(h, w, 3) float32` and coverage `(h, w) float32` over `window`."""
+    """Pixels `(h, w, 3) float32` and coverage `(h, w) float32` over `window`.
+
+    `skin` `(h, w) float32` is how much of each pixel is new skin; the rest is the photo's own, bent.
+    """
 
     window: Window
     pixels: Floats
     coverage: Floats
+    skin: Floats
 
 
 def working_window(points: Floats, photo_size: tuple[int, int]) -> Window:
@@ -103,7 +107,7 @@ def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detai
     opacity = np.clip(_look_up(canvas.opacity, place), 0, 1) * _inwards(on_face) * (1 - _openings(new, window))
     shown = _as_sharp(_exposed(shown), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
-    return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04))
+    return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04), np.asarray(opacity, np.float32))
 
 
 def _inwards(on_face: Bools) -> Floats:

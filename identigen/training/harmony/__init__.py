@@ -1,0 +1,1 @@
+"""How `assets/models/harmoniser.safetensors` is made: pairs of a drawn and a true face, the network's training."""

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from identigen.composite import paste
+from identigen.identity.harmoniser import SIDE, correction, look, square
+from identigen.landmarks import face_box, find_landmarks, head_pose
+from identigen.masks import rectangle
+from identigen.synthesis.embedded import Embedded
+from identigen.synthesis.harmonising import harmonised
+from identigen.types import Candidate, Edit, Face, Floats, Operation, Photo, Pixels, Subject, Window
+
+FACE = (175.0, 65.0, 280.0, 195.0)  # of the astronaut, roughly
+
+
+def subject_in(pixels: Pixels, box: tuple[float, float, float, float]) -> Subject:
+    points = find_landmarks(pixels, box)
+    assert points is not None
+    face = Face(face_box(points), points, head_pose(points))
+    return Subject(1, face.box, rectangle(face.box, pixels.shape[:2]), face)
+
+
+def points_of(subject: Subject) -> Floats:
+    assert subject.face is not None
+    assert subject.face.landmarks is not None
+    return subject.face.landmarks
+
+
+@pytest.fixture(scope="module")
+def subject(astronaut: Photo) -> Subject:
+    return subject_in(astronaut.pixels, FACE)
+
+
+@pytest.fixture(scope="module")
+def drawn(astronaut: Photo, subject: Subject) -> Candidate:
+    return next(Embedded().propose(astronaut.pixels, subject, Edit(1, Operation.FACE), [3]))
+
+
+def test_a_fault_on_new_skin_is_mended(astronaut: Photo, subject: Subject, drawn: Candidate) -> None:
+    """A hard-edged grey patch across the forehead, as a fringe leaves that was taken for skin."""
+    assert drawn.skin is not None
+    height, width = drawn.skin.shape
+    patch = np.zeros((height, width), bool)
+    patch[int(0.2 * height) : int(0.27 * height), int(0.38 * width) : int(0.62 * width)] = True
+    patch &= drawn.skin > 0.9
+    assert patch.sum() > 100
+    faulty = replace(drawn, pixels=np.where(patch[..., None], 0.6 * drawn.pixels, drawn.pixels))
+    good, mended = (harmonised(astronaut.pixels, points_of(subject), c).pixels for c in (drawn, faulty))
+    before, after = (np.abs(a - b)[patch].mean() for a, b in ((faulty.pixels, drawn.pixels), (mended, good)))
+    assert after < 0.8 * before
+
+
+def test_nothing_changes_outside_of_what_was_drawn(astronaut: Photo, subject: Subject, drawn: Candidate) -> None:
+    mended = harmonised(astronaut.pixels, points_of(subject), drawn)
+    assert mended.window == drawn.window
+    assert np.array_equal(mended.coverage, drawn.coverage)
+    assert not np.array_equal(mended.pixels, drawn.pixels)
+    _, patch, _ = paste(astronaut.pixels, mended)
+    rim = drawn.coverage == 0
+    assert np.array_equal(patch[rim], astronaut.pixels[drawn.window.slices][rim])
+
+
+def test_a_photo_without_new_skin_is_left_nearly_as_it_is(astronaut: Photo, subject: Subject) -> None:
+    to_square = square(points_of(subject))
+    seen = look(astronaut.pixels.astype(np.float32), to_square)
+    assert np.abs(correction(seen, np.zeros((SIDE, SIDE), np.float32))).mean() < 3
+
+
+@pytest.mark.parametrize("side", [30, 500])
+def test_small_and_large_faces_and_faces_at_the_border(astronaut: Photo, side: int) -> None:
+    scale = side / (FACE[3] - FACE[1])
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    cut = astronaut.pixels[: int(FACE[3]) + 20, int(FACE[0]) - 10 : int(FACE[2]) + 40]
+    pixels = np.asarray(cv2.resize(cut, None, fx=scale, fy=scale, interpolation=method), np.uint8)
+    box = tuple(scale * v for v in (10, FACE[1], 10 + FACE[2] - FACE[0], FACE[3]))
+    subject = subject_in(pixels, (box[0], box[1], box[2], box[3]))
+    engine = Embedded()
+    drawn = next(engine.propose(pixels, subject, Edit(1, Operation.FACE), [3]))
+    mended = engine.finish(pixels, subject, drawn)
+    assert mended.pixels.shape == drawn.pixels.shape
+    assert 0 <= mended.pixels.min() and mended.pixels.max() <= 255
+    assert 0.2 < np.abs(mended.pixels - drawn.pixels).mean() < 15
+
+
+def test_the_same_drawing_gives_the_same_bytes(astronaut: Photo, subject: Subject, drawn: Candidate) -> None:
+    one, two = (harmonised(astronaut.pixels, points_of(subject), drawn).pixels for _ in range(2))
+    assert np.array_equal(one, two)
+
+
+def test_what_tells_no_skin_is_left_alone(astronaut: Photo, subject: Subject) -> None:
+    plain = Candidate(0, Window(0, 0, 4, 4), np.zeros((4, 4, 3), np.float32), np.ones((4, 4), np.float32))
+    assert harmonised(astronaut.pixels, points_of(subject), plain) is plain

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from identigen.identity.harmoniser import SIDE, Harmoniser
+from identigen.landmarks import find_landmarks
+from identigen.recognition import default_recogniser
+from identigen.training.data import Faces
+from identigen.training.harmony.__main__ import main
+from identigen.training.harmony.batches import Strips, varied
+from identigen.training.harmony.pairs import TILES, draw_pairs
+from identigen.training.harmony.train import Course, Training, pyramid_loss
+from identigen.types import Face, Photo
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Strips of smooth pictures; what was drawn lacks a dark line that the truth has not."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    for kind, count in (("pair", 4), ("held", 2)):
+        for number in range(count):
+            truth = cv2.resize(rng.uniform(60, 200, (6, 6, 3)), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+            drawn, skin = truth.copy(), np.zeros_like(truth)
+            skin[40:180, 50:170] = 255
+            drawn[100:104, 60:160] -= 50
+            strip = np.hstack([truth, drawn, skin, drawn, skin])
+            cv2.imwrite(str(folder / f"{kind}-0-{number:05d}.webp"), np.clip(strip, 0, 255).astype(np.uint8))
+    return folder
+
+
+def test_the_command_trains_goes_on_and_writes_what_the_product_reads(tmp_path: Path, pairs: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "pairs").symlink_to(pairs)
+    options = ["nowhere", str(tmp_path), "--batch", "1", "--device", "cpu"]
+    assert main([*options, "--steps", "1"]) == 0
+    assert main([*options, "--steps", "2"]) == 0
+    assert json.loads((tmp_path / "harmony.json").read_text())["steps"] == 2
+    assert (tmp_path / "harmony.png").stat().st_size > 0
+    from safetensors.torch import load_file
+
+    stored = load_file(tmp_path / "harmoniser.safetensors")
+    Harmoniser().load_state_dict({name: tensor.float() for name, tensor in stored.items()})
+    assert (tmp_path / "harmoniser.safetensors").stat().st_size < 10_000_000
+
+
+def test_a_resumed_training_is_the_uninterrupted_one(tmp_path: Path, pairs: Path) -> None:
+    strips = Strips(pairs, "pair", "cpu")
+    course = Course(steps=10, batch=1)
+    whole, first = Training(course, "cpu"), Training(course, "cpu")
+    for step in range(2):
+        whole.advance(strips, step / 10)
+    first.advance(strips, 0.0)
+    first.save(tmp_path / "checkpoint.pt")
+    second = Training(course, "cpu")
+    second.resume(tmp_path / "checkpoint.pt")
+    second.advance(strips, 0.1)
+    for one, other in zip(whole.network.parameters(), second.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_pair_is_varied_alike(pairs: Path) -> None:
+    torch.manual_seed(1)
+    batch = Strips(pairs, "pair", "cpu").pick(torch.arange(4))
+    after = varied(batch)
+    assert float(pyramid_loss(after.truth, batch.truth)) > 0.02
+    # The drawing still differs where the line is, and nowhere else.
+    differs = (after.truth - after.back).abs().amax(1)
+    assert float(differs.amax()) > 0.1
+    assert float((differs > 0.05).float().mean()) < 0.1
+
+
+def test_strips_that_are_none_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = tmp_path / "work" / "pairs"
+    pairs.mkdir(parents=True)
+    assert main(["nowhere", str(tmp_path), "--device", "cpu"]) == 2
+    cv2.imwrite(str(pairs / "pair-0-00000.webp"), np.zeros((8, 8, 3), np.uint8))
+    assert main(["nowhere", str(tmp_path), "--device", "cpu"]) == 2
+    said = capsys.readouterr().err
+    assert "draw the pairs first" in said
+    assert "not a strip of five squares" in said
+
+
+def test_a_face_is_replaced_and_drawn_back(tmp_path: Path, astronaut: Photo) -> None:
+    """What comes back is the same picture but for the faults of drawing; the first drawing is somebody else."""
+    picture = np.ascontiguousarray(astronaut.pixels[20:276, 100:356])
+    cv2.imwrite(str(tmp_path / "a.png"), picture[..., ::-1])
+    points = find_landmarks(picture, (75.0, 45.0, 180.0, 175.0))
+    assert points is not None
+    recogniser = default_recogniser()
+    vector = recogniser.describe(picture, [Face((75, 45, 180, 175), points)])
+    faces = Faces(tmp_path, ("a.png",), points[None], vector, np.array([False]), 1)
+    draw_pairs(faces, tmp_path / "pairs", 1)
+    [path] = (tmp_path / "pairs").iterdir()
+    strip = cv2.imread(str(path)).astype(np.float32)
+    assert strip.shape == (SIDE, TILES * SIDE, 3)
+    truth, back, skin, other, _ = np.split(strip, TILES, axis=1)
+    inside = skin[..., 0] > 200
+    assert 0.1 < inside.mean() < 0.6
+    away_back, away_other = (np.abs(part - truth)[inside].mean() for part in (back, other))
+    assert away_back < away_other
+    assert np.median(np.abs(back - truth)[skin[..., 0] < 2]) < 3
