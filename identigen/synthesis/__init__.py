@@ -98,6 +98,6 @@ def why_no_head() -> str:
     if is_shipped(HEAD):
         return ""
     return (
-        "the embedded engine's head model, which has not been trained yet "
+        "the embedded engine's head model, which has not been trained well enough yet "
         "(`python -m identigen.training.head` on a GPU makes its weights),"
     )

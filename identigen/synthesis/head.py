@@ -26,6 +26,7 @@ from identigen.identity.head import (
     Scene,
     Traits,
     frame,
+    hair_traits,
     inner_face,
     keypoints,
     load_head,
@@ -55,6 +56,10 @@ SOLID = 0.9
 """From this opacity on a pixel is all the new head's: of the old one nothing may shine through."""
 HALO = 0.02
 """The old head is wider than its outline by so much of the face: fine hair, ringing of JPEG."""
+NECK = 0.06
+"""So far below the chin, in heights of the face, the neck stays the photo's own."""
+SHORT = 0.02
+"""Hair with less than this below the mouth, in faces, is short: beside the neck everything stays, too."""
 EDGE = 0.02
 """So much of the square's rim is never drawn: the model must see what it continues."""
 MIN_RIM = 0.002
@@ -240,13 +245,30 @@ def _set_stage(pixels: Pixels, subject: Subject, edit: Edit) -> _Stage:
     region = head
     if edit.mask is None:  # into the background only: nobody's clothes need to be drawn anew
         room = masks.subtract(masks.grow(head, ROOM * face.size_px), subject.mask)
-        region = masks.union([head, room], size)
+        region = masks.subtract(masks.union([head, room], size), _neck(pixels, subject, face, size))
     inset = EDGE * square.width
     x1, y1, x2, y2 = square.box
     reach = masks.rectangle((x1 + inset, y1 + inset, x2 - inset, y2 - inset), size)
     person = masks.union([subject.mask, regions.face_oval(face, size)], size)
     old = masks.grow(masks.intersect(head, person), HALO * face.size_px)
     return _Stage(face, masks.intersect(region, reach), old, subject.mask, square)
+
+
+def _neck(pixels: Pixels, subject: Subject, face: Face, size: tuple[int, int]) -> Mask:
+    """What stays below a chin: the neck, and unless there hangs hair, everything beside it."""
+    assert face.landmarks is not None
+    points = face.landmarks
+    crop = frame(points)
+    window, moved = crop.window, crop.to_crop(points)
+    hair, oval = (
+        cv2.resize(mask.within(window).astype(np.uint8), (crop.side, crop.side)) > 0
+        for mask in (regions.hair_above(replace(subject, face=face), size), regions.face_oval(face, size))
+    )
+    length = hair_traits(crop.extract(pixels), hair, oval, moved)[HAIR.index("hair_length")]
+    down = points[152, :2] - points[10, :2]
+    top = points[152, :2] + NECK * down
+    aside = (points[397, :2] - points[172, :2]) / 2 * (1.0 if length > SHORT else 5.0)
+    return masks.polygon(np.array([top - aside, top + aside, top + aside + 2 * down, top - aside + 2 * down]), size)
 
 
 def _person(pixels: Pixels, face: Face, edit: Edit, company: Company) -> Floats:

@@ -52,7 +52,7 @@ _GERMAN = {
     # engines and what they lack
     "The {} engine cannot be used: {}": "Das Verfahren „{}“ ist nicht zu gebrauchen: {}",
     "{} needs the diffusion engine, which cannot run here: {}": "{} braucht das Verfahren „diffusion“, das hier nicht läuft: {}",
-    "{} needs the embedded engine's head model, which has not been trained yet (`python -m identigen.training.head` on a GPU makes its weights), or the diffusion engine, which cannot run here: {}": "{} braucht das Kopfmodell des Verfahrens „embedded“, das noch nicht trainiert wurde (`python -m identigen.training.head` erzeugt die Gewichte auf einer Grafikkarte), oder das Verfahren „diffusion“, das hier nicht läuft: {}",
+    "{} needs the embedded engine's head model, which has not been trained well enough yet (`python -m identigen.training.head` on a GPU makes its weights), or the diffusion engine, which cannot run here: {}": "{} braucht das Kopfmodell des Verfahrens „embedded“, das noch nicht gut genug trainiert ist (`python -m identigen.training.head` erzeugt die Gewichte auf einer Grafikkarte), oder das Verfahren „diffusion“, das hier nicht läuft: {}",
     "A new face": "Ein neues Gesicht",
     "New hair": "Neues Haar",
     "A new body": "Ein neuer Körper",

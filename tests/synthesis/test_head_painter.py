@@ -84,7 +84,7 @@ def test_without_weights_hair_is_not_offered_and_one_sentence_says_what_would_he
     settings = Settings(cache_dir=str(tmp_path), device="cpu", engine="embedded")
     assert not any(Operation.FACE_HAIR in engine.operations for engine in available_synthesisers(settings))
     text = why_unavailable(Operation.FACE_HAIR, settings)
-    assert "head model, which has not been trained yet" in text
+    assert "head model, which has not been trained well enough yet" in text
     assert "python -m identigen.training.head" in text
     assert "head model" not in why_unavailable(Operation.BODY, settings)
     assert HEAD_RECORD.name not in REGISTRY
@@ -114,6 +114,15 @@ def test_the_region_holds_the_hair_with_room_but_no_more_of_the_clothes(astronau
     assert region.contains((middle, y1 - 0.2 * (y2 - y1)))  # hair
     assert region.contains((x1 - 0.3 * (x2 - x1), (y1 + y2) / 2))  # background beside it
     assert not region.contains((middle, y2 + 0.6 * (y2 - y1)))  # her suit
+
+
+def test_the_neck_stays_and_beside_it_what_is_no_hair(astronaut: Photo, woman: Subject) -> None:
+    assert woman.face is not None
+    assert woman.face.landmarks is not None
+    region = HeadPainter(Asked(128)).region(astronaut.pixels, woman, EDIT)
+    top, chin = woman.face.landmarks[10, :2], woman.face.landmarks[152, :2]
+    assert region.contains(tuple(chin.tolist()))
+    assert not region.contains(tuple((chin + 0.12 * (chin - top)).tolist()))
 
 
 def test_the_new_face_stays_sharp_in_the_middle(astronaut: Photo, woman: Subject, candidate: Candidate) -> None:

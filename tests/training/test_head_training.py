@@ -17,7 +17,7 @@ from identigen.training.head.__main__ import Limit, main
 from identigen.training.head.batches import MASKS, draw_masks, plain, scene_of, varied
 from identigen.training.head.data import REGIONS, Heads, prepare
 from identigen.training.head.export import LARGEST, export
-from identigen.training.head.flow import Course, Material, Training, rate_at
+from identigen.training.head.flow import FALL, Course, Material, Training, rate_at
 from identigen.types import Photo
 
 SIDE = TINY.side
@@ -43,7 +43,7 @@ def test_the_command_makes_a_model_that_the_product_can_read(tmp_path: Path) -> 
     carried(faces, out)
     assert main([str(faces), str(out), *OPTIONS, "--steps", "3"]) == 0
     assert (out / "work" / "checkpoint.pt").is_file()
-    for name in ("loss.png", "samples.png", "README.md", "traits.safetensors"):
+    for name in ("loss.png", "samples.jpg", "README.md", "traits.safetensors"):
         assert (out / name).stat().st_size > 0
     figures = json.loads((out / "training.json").read_text())
     assert figures["steps"] == 3
@@ -119,9 +119,14 @@ def test_the_limit_keeps_time_for_writing() -> None:
     limit = Limit(10 / 60)
     assert not limit.reached(0.1)
     assert limit.reached(5.0)  # two more such steps would not fit
+    assert 0.9 < limit.left() <= 1
+    limit.learn(0.01)
+    assert not limit.reached(4.0)  # what it keeps is what writing takes, once that is known
     limit.learn(8.0)
     assert limit.reached(0.1)
+    assert limit.left() == 0
     assert not Limit(None).reached(1e9)
+    assert Limit(None).left() == 1
 
 
 def test_a_training_with_a_limit_ends_in_time_and_has_written(tmp_path: Path) -> None:
@@ -190,6 +195,8 @@ def test_variation_can_be_repeated_and_traits_are_sometimes_withheld(material: M
 def test_the_rate_rises_then_falls() -> None:
     rates = [rate_at(step) for step in (0, 100, 1000, 40_000, 160_000)]
     assert rates == [pytest.approx(value, abs=0.01) for value in (0.005, 0.505, 1.0, 0.5, 0.25)]
+    ending = [rate_at(1000, left) for left in (1.0, FALL, FALL / 2, 0.0)]
+    assert ending == [pytest.approx(value) for value in (1.0, 1.0, 0.5, 0.0)]
 
 
 def test_heads_are_measured_in_pictures(astronaut: Photo, tmp_path: Path) -> None:

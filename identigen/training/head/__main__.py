@@ -31,16 +31,26 @@ class Limit:
     """When to stop, so that everything is written in time: what was slow before may be slow again."""
 
     def __init__(self, minutes: float | None) -> None:
-        self.end = None if minutes is None else time.monotonic() + 60 * minutes
+        self.began = time.monotonic()
+        self.end = None if minutes is None else self.began + 60 * minutes
         self.reserve = 0.0 if minutes is None else min(60.0, RESERVE * 60 * minutes)
+        self._slowest = 0.0
 
     def reached(self, step: float) -> bool:
         """Whether to stop now, when the last step took `step` seconds."""
         return self.end is not None and time.monotonic() + 2 * step + self.reserve >= self.end
 
+    def left(self) -> float:
+        """The share of the time that is still to come."""
+        if self.end is None:
+            return 1.0
+        end = self.end - self.reserve
+        return min(1.0, max(0.0, end - time.monotonic()) / max(end - self.began, 1e-9))
+
     def learn(self, seconds: float) -> None:
         """Take note of how long it took to write everything."""
-        self.reserve = max(self.reserve, 1.5 * seconds)
+        self._slowest = max(self._slowest, seconds)
+        self.reserve = 1.5 * self._slowest
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--widths", default="96,160,224,256", help="channels of the network at each halving")
     parser.add_argument("--layers", type=int, default=2, help="blocks at each halving")
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=2e-4, help="learning rate")
+    parser.add_argument("--rate", type=float, default=3e-4, help="learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cpu or cuda; left out: cuda where there is one")
     parser.add_argument("--compile", action="store_true", help="compile the network (some minutes at the start)")
@@ -105,7 +115,7 @@ def run(given: argparse.Namespace, limit: Limit) -> None:
     if checkpoint.is_file():
         training.resume(checkpoint)
         print(f"going on from step {training.step}", flush=True)
-    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
 
     def write(training: Training) -> None:
         began = time.monotonic()
@@ -115,7 +125,16 @@ def run(given: argparse.Namespace, limit: Limit) -> None:
         limit.learn(time.monotonic() - began)
         print(f"{sum(sizes.values()) / 1e6:.1f} MB of weights in {given.out}", flush=True)
 
-    train(training, material, other, until=limit.reached, look=write, look_every=60 * given.look, steps=given.steps)
+    train(
+        training,
+        material,
+        other,
+        until=limit.reached,
+        left=limit.left,
+        look=write,
+        look_every=60 * given.look,
+        steps=given.steps,
+    )
 
 
 def _size(given: argparse.Namespace) -> Size:

@@ -51,12 +51,13 @@ def varied(channels: Tensor, keypoints: Tensor, traits: Tensor) -> Batch:
     """The heads turned, shifted, scaled, mirrored, in other light, through another camera."""
     n, device = len(channels), channels.device
     turn, shift, mirrored = _placement(n)
-    turn, shift, mirrored = turn.to(device), shift.to(device), mirrored.to(device)
+    back = moved(torch.linalg.inv(turn), device)
+    turn, shift, mirrored = moved(turn, device), moved(shift, device), moved(mirrored, device)
     grid = functional.affine_grid(torch.cat([turn, shift[..., None]], 2), [n, 1, *channels.shape[2:]], False)
     values = functional.grid_sample(channels.float() / 255, grid, padding_mode="border", align_corners=False)
     seen = (grid.abs().amax(-1) <= 1).float()[:, None]
     swapped = torch.where(mirrored[:, None, None], keypoints[:, [1, 0, 2, 3]], keypoints)
-    placed = torch.linalg.solve(turn, (2 * swapped - 1 - shift[:, None]).mT).mT
+    placed = (2 * swapped - 1 - shift[:, None]) @ back.mT
     picture = _camera(_lamp(values[:, :3]))
     return _batch(torch.cat([picture, values[:, 3:]], 1), seen, (placed + 1) / 2, traits)
 
@@ -66,22 +67,27 @@ def draw_masks(batch: Batch, kinds: Tensor | None = None) -> Tensor:
     n, side, device = len(batch.picture), batch.picture.shape[-1], batch.picture.device
     if kinds is None:
         kinds = torch.multinomial(torch.tensor(MASK_ODDS), n, replacement=True)
-    growth, shrinkage = _levels(n, 0.03, 0.5).to(device), _levels(n, 0.5, 0.8).to(device)
+    growth, shrinkage = moved(_levels(n, 0.03, 0.5), device), moved(_levels(n, 0.5, 0.8), device)
     core = torch.maximum(batch.face, batch.hair)
     head = torch.maximum(_levelled(core, growth) * (1 - batch.person), core)
     around = head * (1 - _levelled(batch.inner, shrinkage))
     face = torch.maximum(_levelled(batch.face, growth), batch.face)
     brush = _strokes(n, side, device)
     every = torch.stack([around, head, face, brush, _ovals(n, side, device)])
-    return every[kinds.to(device), torch.arange(n, device=device)]
+    return every[moved(kinds, device), torch.arange(n, device=device)]
 
 
 def scene_of(batch: Batch, mask: Tensor, withheld: float = WITHHELD) -> Scene:
     """The scene that the network is shown; traits are a little vague and sometimes withheld."""
-    told = (torch.rand(len(mask), 2) >= withheld).float().to(mask.device)
-    vague = torch.randn(batch.traits.shape).to(mask.device) * (TRAIT_JITTER if withheld else 0)
+    told = moved((torch.rand(len(mask), 2) >= withheld).float(), mask.device)
+    vague = moved(torch.randn(batch.traits.shape), mask.device) * (TRAIT_JITTER if withheld else 0)
     skin = batch.face * (1 - batch.hair)
     return Scene(batch.picture, mask, skin, batch.keypoints, batch.traits + vague, told)
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """A few numbers from the CPU, moved to `device` without waiting for what it still works on."""
+    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
 
 
 def _batch(values: Tensor, seen: Tensor, keypoints: Tensor, traits: Tensor) -> Batch:
@@ -104,15 +110,15 @@ def _placement(n: int) -> tuple[Tensor, Tensor, Tensor]:
 def _lamp(picture: Tensor) -> Tensor:
     """Other exposure, another lamp, light from a side, less colour."""
     n, side, device = len(picture), picture.shape[-1], picture.device
-    gain = torch.exp(torch.randn(n, 1, 1, 1) * 0.18 + torch.randn(n, 3, 1, 1) * 0.05).to(device)
-    gamma = torch.exp(torch.randn(n, 1, 1, 1) * 0.12).to(device)
+    gain = moved(torch.exp(torch.randn(n, 1, 1, 1) * 0.18 + torch.randn(n, 3, 1, 1) * 0.05), device)
+    gamma = moved(torch.exp(torch.randn(n, 1, 1, 1) * 0.12), device)
     place = torch.linspace(-1, 1, side, device=device)
-    slope = (torch.randn(n, 2, 1, 1) * 0.15).to(device)
+    slope = moved(torch.randn(n, 2, 1, 1) * 0.15, device)
     plane = torch.exp(slope[:, :1] * place[:, None] + slope[:, 1:] * place[None])
     lit = (picture.clamp_min(1e-4) ** gamma) * gain * plane
     grey = lit.mean(1, keepdim=True)
-    less = torch.where(torch.rand(n, 1, 1, 1) < 0.07, torch.zeros(1), 0.6 + 0.6 * torch.rand(n, 1, 1, 1)).to(device)
-    return (grey + (lit - grey) * less).clamp(0, 1)
+    less = torch.where(torch.rand(n, 1, 1, 1) < 0.07, torch.zeros(1), 0.6 + 0.6 * torch.rand(n, 1, 1, 1))
+    return (grey + (lit - grey) * moved(less, device)).clamp(0, 1)
 
 
 def _camera(picture: Tensor) -> Tensor:
@@ -120,8 +126,8 @@ def _camera(picture: Tensor) -> Tensor:
     n, device = len(picture), picture.device
     soft = functional.avg_pool2d(functional.pad(picture, (1, 1, 1, 1), mode="replicate"), 3, 1)
     softer = functional.avg_pool2d(functional.pad(soft, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    share = (torch.rand(n, 1, 1, 1) * (torch.rand(n, 1, 1, 1) < 0.3)).to(device)
-    grain = (0.03 * torch.rand(n, 1, 1, 1) * (torch.rand(n, 1, 1, 1) < 0.3)).to(device)
+    share = moved(torch.rand(n, 1, 1, 1) * (torch.rand(n, 1, 1, 1) < 0.3), device)
+    grain = moved(0.03 * torch.rand(n, 1, 1, 1) * (torch.rand(n, 1, 1, 1) < 0.3), device)
     out = picture + share * (softer - picture)
     return (out + grain * torch.randn_like(out)).clamp(0, 1)
 
@@ -142,7 +148,7 @@ def _strokes(n: int, side: int, device: torch.device) -> Tensor:
     grid = side // PATCH
     start = torch.rand(n, STROKES, 1, 2)
     path = torch.cat([start, start + torch.cumsum(0.16 * torch.randn(n, STROKES, STROKE_POINTS - 1, 2), 2)], 2)
-    path, width = path.to(device), (0.03 + 0.09 * torch.rand(n, STROKES, 1, 1, 1)).to(device)
+    path, width = moved(path, device), moved(0.03 + 0.09 * torch.rand(n, STROKES, 1, 1, 1), device)
     places = (torch.arange(grid, device=device) + 0.5) / grid
     at = torch.stack(torch.meshgrid(places, places, indexing="xy"), -1)
     a, b = path[:, :, :-1, None, None], path[:, :, 1:, None, None]
@@ -155,8 +161,8 @@ def _strokes(n: int, side: int, device: torch.device) -> Tensor:
 def _ovals(n: int, side: int, device: torch.device) -> Tensor:
     """Boxes with more or less rounded corners, anywhere."""
     places = (torch.arange(side, device=device) + 0.5) / side
-    centre, radius = (0.2 + 0.6 * torch.rand(n, 2, 1)).to(device), (0.1 + 0.3 * torch.rand(n, 2, 1)).to(device)
-    power = (2 + 8 * torch.rand(n, 1, 1, 1)).to(device)
+    centre, radius = moved(0.2 + 0.6 * torch.rand(n, 2, 1), device), moved(0.1 + 0.3 * torch.rand(n, 2, 1), device)
+    power = moved(2 + 8 * torch.rand(n, 1, 1, 1), device)
     across = ((places - centre[:, :1]) / radius[:, :1]).abs()[:, :, None, :]
     down = ((places - centre[:, 1:]) / radius[:, 1:]).abs()[:, :, :, None]
     return (across**power + down**power <= 1).float()

@@ -41,7 +41,7 @@ def export(folder: Path, training: Training, traits: Traits) -> dict[str, int]:
 def write_figures(
     folder: Path, training: Training, heads: Heads, taught: int, sizes: dict[str, int], shown: Material
 ) -> None:
-    """Write `training.json`, `loss.png`, `samples.png` and, for a real training, the model card."""
+    """Write `training.json`, `loss.png`, `samples.jpg` and, for a real training, the model card."""
     figures = {
         "heads": {"kept": len(heads.files), "held_out": int(heads.held_out.sum()), "taught": taught},
         "course": asdict(training.course),
@@ -55,7 +55,7 @@ def write_figures(
     (folder / "training.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if not training.course.overfit:
         (folder / "README.md").write_text(model_card(figures), encoding="utf-8")
-    _write(folder / "samples.png", sheet(training, shown))
+    _write(folder / "samples.jpg", sheet(training, shown))
     rows = tuple((int(step), loss, held) for step, loss, held in training.history)
     _write(folder / "loss.png", plot_history(rows))
 
@@ -96,7 +96,7 @@ No pretrained weights were used. Licence: AGPL-3.0-or-later.
 |---|---|
 | `config.json`, `diffusion_pytorch_model*.safetensors` | running average of the network, fp16, {weights:.1f} MB |
 | `traits.safetensors` | {", ".join(TRAITS)} of the taught heads: what can be asked for |
-| `training.json`, `loss.png`, `samples.png` | figures of this training; the pictures show held-out heads |
+| `training.json`, `loss.png`, `samples.jpg` | figures of this training; the pictures show held-out heads |
 
 ## Told and drawn
 Told: the picture outside the mask; the mask ({"; ".join(MASKS)}); eyes, tip of the nose and mouth
@@ -134,5 +134,5 @@ def _write(path: Path, pixels: Pixels) -> None:
     from PIL import Image
 
     partial = path.with_name(f"partial-{path.name}")
-    Image.fromarray(pixels).save(partial)
+    Image.fromarray(pixels).save(partial, quality=92)
     partial.replace(path)

@@ -20,14 +20,19 @@ from torch import Tensor
 
 from identigen.errors import InputError
 from identigen.identity.head import IN_CHANNELS, OUT_CHANNELS, PATCH, Scene, Traits, moment_of, velocity
-from identigen.training.head.batches import WITHHELD, Batch, draw_masks, plain, scene_of, varied
+from identigen.training.head.batches import WITHHELD, Batch, draw_masks, moved, plain, scene_of, varied
 from identigen.training.head.data import Heads
 
 WARM_UP = 200
 STEADY = 10_000
 """Steps after which the learning rate falls with the root of the steps (Karras et al. 2024): no end need be known."""
-MEMORY = 0.9995
+FALL = 0.4
+"""Where it is known when a training ends, the rate falls to nothing in this last share of it."""
+FOLLOW = 7.94
+"""How closely the average follows: it spans a tenth of all steps so far, few or many (Karras et al. 2024)."""
 CLIP = 1.0
+SPREAD = 1.3
+"""Of the moments that are learnt, on the logit's scale: wide, so that the finest hair gets its share, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Course:
 
     size: Size = field(default_factory=Size)
     batch: int = 64
-    rate: float = 2e-4
+    rate: float = 3e-4
     seed: int = 0
     overfit: int = 0
     """Learn only that many heads, without any variation: they must come out again, or the code is wrong."""
@@ -82,7 +87,7 @@ class Material:
 
     def pick(self, rows: Tensor, variation: bool) -> Batch:
         """The heads `rows`, as stored or varied."""
-        rows = rows.to(self.channels.device)
+        rows = moved(rows, self.channels.device)
         make = varied if variation else plain
         return make(self.channels[rows], self.keypoints[rows], self.traits[rows])
 
@@ -106,15 +111,15 @@ class Training:
         self.history: list[list[float]] = []
         self._run: Callable[..., Any] = torch.compile(self.network) if compiled else self.network
 
-    def advance(self, material: Material) -> None:
-        """Take one step; nothing waits for a GPU here."""
+    def advance(self, material: Material, left: float = 1.0) -> None:
+        """Take one step, when a share `left` of the training is to come; nothing waits for a GPU here."""
         course = self.course
         torch.manual_seed((course.seed << 32) + self.step)
         rows = torch.randint(len(material), (course.batch,))
         batch = material.pick(rows, variation=not course.overfit)
         mask = draw_masks(batch)
         for group in self.optimiser.param_groups:
-            group["lr"] = course.rate * rate_at(self.step)
+            group["lr"] = course.rate * rate_at(self.step, left)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device != "cpu"):
             loss = flow_loss(self._run, batch, scene_of(batch, mask, 0.0 if course.overfit else WITHHELD))
         self.optimiser.zero_grad(set_to_none=True)
@@ -122,7 +127,7 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimiser.step()
         self.step += 1
-        follow(self.average, self.network, min(MEMORY, self.step / (self.step + 10)))
+        follow(self.average, self.network, (1 - 1 / self.step) ** FOLLOW)
         self._running.lerp_(loss.detach(), 1 / min(self.step, 200))
 
     @property
@@ -179,7 +184,7 @@ def flow_loss(network: Any, batch: Batch, scene: Scene) -> Tensor:
     """Mean squared error of the velocity inside the mask, as far as the picture reaches."""
     data, mask = batch.picture, scene.mask
     start = torch.randn_like(data)
-    moment = moment_of(torch.sigmoid(torch.randn(len(data)))).to(data.device)
+    moment = moved(moment_of(torch.sigmoid(SPREAD * torch.randn(len(data)))), data.device)
     at = torch.lerp(start, data, moment[:, None, None, None])
     drawn = velocity(network, at, moment, scene.conditions(), mask)
     weight = mask * batch.seen
@@ -187,9 +192,9 @@ def flow_loss(network: Any, batch: Batch, scene: Scene) -> Tensor:
     return wrong.sum() / (weight.sum() * data.shape[1]).clamp_min(1)
 
 
-def rate_at(step: int) -> float:
-    """Share of the learning rate at a step: a linear start, then steady, then the inverse root."""
-    return float(min((step + 1) / WARM_UP, 1.0) / math.sqrt(max(1.0, step / STEADY)))
+def rate_at(step: int, left: float = 1.0) -> float:
+    """Share of the learning rate at a step: a linear start, then steady, then the inverse root, at the end nothing."""
+    return float(min((step + 1) / WARM_UP, 1.0, left / FALL) / math.sqrt(max(1.0, step / STEADY)))
 
 
 def _take_over(network: UNet2DModel, start: UNet2DModel) -> None:
@@ -214,20 +219,24 @@ def train(
     held: Material,
     *,
     until: Callable[[float], bool],
+    left: Callable[[], float],
     look: Callable[[Training], None],
     look_every: float,
     steps: int | None = None,
 ) -> None:
     """Take steps until there are `steps`, or `until`, told the seconds of the last one, says so.
 
-    Every `look_every` seconds, and at the end, the loss on `held` goes into the history and `look` is called.
+    `left` tells how much of the time is to come, 1 where there is no limit. Every `look_every` seconds, and at the end,
+    the loss on `held` goes into the history and `look` is called.
     """
     looked, step = time.monotonic(), 0.0
     while not until(step) and (steps is None or training.step < steps):
         began = time.monotonic()
-        training.advance(taught)
+        training.advance(taught, min(left(), 1 - training.step / steps if steps else 1.0))
         step = time.monotonic() - began
         training.seconds += step
+        if training.step == 100:
+            print(f"100 steps after {training.seconds:.0f} s", flush=True)
         if time.monotonic() - looked >= look_every:
             _note(training, held)
             look(training)
