@@ -8,6 +8,7 @@ patch discriminator as Isola et al. 2017). It never sees the pixels that were re
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -39,7 +40,7 @@ def look(picture: Floats, to_square: Floats) -> Floats:
     """A picture `(h, w)` or `(h, w, c)` seen in the square; what is reduced much is blurred first."""
     scale = float(to_square[0, 0])
     if scale < 0.67:
-        picture = cv2.GaussianBlur(picture, (0, 0), 0.42 / scale)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.42 / scale), np.float32)
     return np.asarray(
         cv2.warpAffine(picture, to_square, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
         np.float32,
@@ -55,13 +56,10 @@ class Harmoniser(nn.Module):
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         self.enter = nn.Conv2d(4 * SHUFFLE**2, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(
-            nn.Sequential(_Block(a), _Block(a), nn.Conv2d(a, b, 4, 2, 1)) for a, b in zip(widths, widths[1:])
-        )
+        self.see = nn.ModuleList(nn.Sequential(_Block(a), _Block(a)) for a in widths[:-1])
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(widths))
         self.middle = nn.Sequential(*(_Block(widths[-1]) for _ in range(3)))
-        self.up = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(b, 4 * a, 1), nn.PixelShuffle(2)) for a, b in zip(widths, widths[1:])
-        )
+        self.up = nn.ModuleList(nn.Sequential(nn.Conv2d(b, 4 * a, 1), nn.PixelShuffle(2)) for a, b in pairwise(widths))
         self.refine = nn.ModuleList(nn.Sequential(_Block(a), _Block(a)) for a in widths[:-1])
         self.leave = nn.Conv2d(widths[0], 3 * SHUFFLE**2, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
@@ -70,12 +68,11 @@ class Harmoniser(nn.Module):
     def forward(self, picture: Tensor, skin: Tensor) -> Tensor:
         h = self.enter(nn.functional.pixel_unshuffle(torch.cat([picture, 2 * skin - 1], 1), SHUFFLE))
         kept = []
-        for down in self.down:
-            h = down[1](down[0](h))
-            kept.append(h)
-            h = down[2](h)
+        for see, down in zip(self.see, self.down, strict=True):
+            kept.append(see(h))
+            h = down(kept[-1])
         h = self.middle(h)
-        for up, refine, skip in zip(reversed(self.up), reversed(self.refine), reversed(kept)):
+        for up, refine, skip in zip(self.up[::-1], self.refine[::-1], kept[::-1], strict=True):
             h = refine(up(h) + skip)
         out: Tensor = nn.functional.pixel_shuffle(self.leave(h), SHUFFLE)
         return out

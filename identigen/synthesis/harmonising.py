@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from identigen.identity.harmoniser import ROOM, SIDE, correction, look, square
+from identigen.identity.harmoniser import ROOM, correction, look, square
 from identigen.landmarks import face_box
 from identigen.types import Candidate, Floats, Pixels, Window
 
@@ -31,7 +31,7 @@ def harmonised(pixels: Pixels, points: Floats, drawn: Candidate) -> Candidate:
     change = correction(look(picture, to_square), look(skin, to_square))
     scale = float(to_square[0, 0])
     if scale > 1.5:  # read back by single samples a small face's correction would alias
-        change = cv2.GaussianBlur(change, (0, 0), 0.42 * scale)
+        change = np.asarray(cv2.GaussianBlur(change, (0, 0), 0.42 * scale), np.float32)
     size = (around.width, around.height)
-    change = cv2.warpAffine(change, to_square, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
-    return replace(drawn, pixels=np.clip(drawn.pixels + change[part], 0, 255).astype(np.float32))
+    back = cv2.warpAffine(change, to_square, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+    return replace(drawn, pixels=np.clip(drawn.pixels + back[part], 0, 255).astype(np.float32))

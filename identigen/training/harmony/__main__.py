@@ -87,7 +87,8 @@ def write(folder: Path, training: object, held: object) -> None:
     from identigen.training.harmony.batches import Strips
     from identigen.training.harmony.train import Training, mended_all
 
-    assert isinstance(training, Training) and isinstance(held, Strips)
+    assert isinstance(training, Training)
+    assert isinstance(held, Strips)
     weights = {name: tensor.half().contiguous().cpu() for name, tensor in training.average.state_dict().items()}
     save_file(weights, folder / "harmoniser.safetensors")
     batch = held.pick(torch.linspace(0, len(held) - 1, min(SHOWN, len(held))).long())

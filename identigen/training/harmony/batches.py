@@ -51,7 +51,7 @@ class Strips:
     def pick(self, rows: Tensor) -> Batch:
         """The strips `rows`."""
         values = self.channels[rows.to(self.channels.device)].float() / 127.5 - 1
-        truth, back, skin, other, other_skin = values.split((3, 3, 1, 3, 1), 1)
+        truth, back, skin, other, other_skin = torch.split(values, [3, 3, 1, 3, 1], 1)
         return Batch(truth, back, (skin + 1) / 2, other, (other_skin + 1) / 2)
 
 
@@ -68,7 +68,7 @@ def varied(batch: Batch) -> Batch:
         channels, functional.affine_grid(_placement(n).to(device), [n, 1, SIDE, SIDE], align_corners=False),
         mode="bicubic", padding_mode="border", align_corners=False,
     )  # fmt: skip
-    truth, back, skin = channels.split((3, 3, 1), 1)
+    truth, back, skin = torch.split(channels, [3, 3, 1], 1)
     light, gamma, grey = _colours(n)
     light, gamma, grey = light.to(device), gamma.to(device), grey.to(device)
     grain = torch.randn(n, 1, SIDE, SIDE).to(device) * (GRAIN * torch.rand(n, 1, 1, 1) ** 3).to(device)

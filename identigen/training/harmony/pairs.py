@@ -38,7 +38,7 @@ QUALITY = 95
 class _Drawn:
     """A picture in which one face was drawn, and where."""
 
-    pixels: Pixels
+    pixels: Floats
     skin: Floats
 
 
@@ -81,15 +81,17 @@ def _strip(faces: Faces, row: int, number: int) -> Pixels | None:
     strength = float(rng.uniform(0.4, 0.9))
     [other] = imagine(portrait, faces.embeddings[row], portrait.condition, [int(rng.integers(1 << 30))], strength)
     new = _pasted(pixels, sitting.draw(other, strength))
-    again = look_again(new.pixels, face_box(points))
+    picture = new.pixels.astype(np.uint8)
+    again = look_again(picture, face_box(points))
     if again is None or again.landmarks is None:
         return None
-    embedding = default_recogniser().describe(new.pixels, [Face(again.box, again.landmarks)])[0]
-    second = read_portrait(codec, conditions, new.pixels, again.landmarks, embedding)
-    back = _drawn_back(sit(codec, conditions, second, new.pixels, second.condition), portrait)
+    embedding = default_recogniser().describe(picture, [Face(again.box, again.landmarks)])[0]
+    second = read_portrait(codec, conditions, picture, again.landmarks, embedding)
+    back = _drawn_back(sit(codec, conditions, second, picture, second.condition), portrait)
+    truth = pixels.astype(np.float32)
     here, there = square(points), square(again.landmarks)
     tiles = [
-        look(pixels, there), look(back.pixels, there), look(255 * back.skin, there),
+        look(truth, there), look(back.pixels, there), look(255 * back.skin, there),
         look(new.pixels, here), look(255 * new.skin, here),
     ]  # fmt: skip
     assert len(tiles) == TILES
@@ -108,7 +110,7 @@ def _drawn_back(sitting: Sitting, owner: Portrait) -> _Drawn:
 
 def _pasted(pixels: Pixels, drawing: Drawing) -> _Drawn:
     window, patch, _ = paste(pixels, Candidate(0, drawing.window, drawing.pixels, drawing.coverage))
-    out, skin = pixels.copy(), np.zeros(pixels.shape[:2], np.float32)
+    out, skin = pixels.astype(np.float32), np.zeros(pixels.shape[:2], np.float32)
     out[window.slices] = patch
     skin[window.slices] = drawing.skin * drawing.coverage
     return _Drawn(out, skin)

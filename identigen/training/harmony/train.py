@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -52,7 +53,7 @@ class Discriminator(nn.Module):
         sizes = [4, width, 2 * width, 4 * width, 8 * width]
         layers = [
             nn.Sequential(_normed(nn.Conv2d(a, b, 4, 1 if b == 8 * width else 2, 1)), nn.LeakyReLU(0.2))
-            for a, b in zip(sizes, sizes[1:])
+            for a, b in pairwise(sizes)
         ]
         return nn.ModuleList([*layers, _normed(nn.Conv2d(8 * width, 1, 4, 1, 1))])
 
@@ -81,8 +82,8 @@ class Training:
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.course.seed)
-        self.network = (self.start or Harmoniser()).to(self.device, memory_format=torch.channels_last)
-        self.judge = Discriminator().to(self.device, memory_format=torch.channels_last)
+        self.network = (self.start or Harmoniser()).to(self.device).to(memory_format=torch.channels_last)
+        self.judge = Discriminator().to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(self.network.parameters(), self.course.rate, betas=(0.5, 0.99))
         self.judges = torch.optim.Adam(self.judge.parameters(), JUDGED * self.course.rate, betas=(0.5, 0.99))
