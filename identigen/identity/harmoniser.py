@@ -63,7 +63,8 @@ class Harmoniser(nn.Module):
         self.refine = nn.ModuleList(nn.Sequential(_Block(a), _Block(a)) for a in widths[:-1])
         self.leave = nn.Conv2d(widths[0], 3 * SHUFFLE**2, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        assert self.leave.bias is not None
+        nn.init.zeros_(self.leave.bias)
 
     def forward(self, picture: Tensor, skin: Tensor) -> Tensor:
         h = self.enter(nn.functional.pixel_unshuffle(torch.cat([picture, 2 * skin - 1], 1), SHUFFLE))
@@ -111,10 +112,9 @@ def read_harmoniser(path: Path) -> Harmoniser:
 class _Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
-        )
-        nn.init.zeros_(self.body[3].weight)  # type: ignore[arg-type]
+        last = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        self.body = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), last)
 
     def forward(self, h: Tensor) -> Tensor:
         out: Tensor = h + self.body(h)

@@ -1,9 +1,9 @@
 """Train the harmoniser: `python -m identigen.training.harmony FACES_DIR OUT_DIR` (a GPU saves hours).
 
-Pairs are drawn into `OUT_DIR/work/pairs` first (ten minutes on two cores); `--draw` ends there. Training needs only
-torch and OpenCV, so that the pairs can be carried to a machine that has nothing else; it goes on from the checkpoint
-in `OUT_DIR/work`. `OUT_DIR` gets the weights and a sheet of held-out faces: truth, drawn back, mended, somebody else,
-mended.
+Pairs are drawn first (ten minutes on two cores); `--draw` ends there. Training needs only torch and OpenCV, so that
+the pairs can be carried to a machine that has nothing else; it goes on from its checkpoint. Both lie in the folder
+`work` of `OUT_DIR`. `OUT_DIR` itself gets the weights and a sheet of held-out faces: truth, drawn back, mended,
+somebody else, mended.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Discriminator(nn.Module):
         out = []
         for scale in self.scales:
             seen, at = [], h
-            for layer in scale:  # type: ignore[attr-defined]
+            for layer in scale.children():
                 at = layer(at)
                 seen.append(at)
             out.append(seen)
@@ -121,10 +121,11 @@ class Training:
         """Teach the discriminator; how badly it told apart what it saw."""
         with self._half_precision():
             verdicts = self.judge(batch.truth, batch.back_skin), self.judge(mended, batch.back_skin)
-            loss: Tensor = sum(
+            wrong = [
                 functional.relu(1 - true[-1].float()).mean() + functional.relu(1 + drawn[-1].float()).mean()
                 for true, drawn in zip(*verdicts, strict=True)
-            )  # type: ignore[assignment]
+            ]
+        loss = torch.stack(wrong).sum()
         self.judges.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.judges.step()
