@@ -181,7 +181,7 @@ class HeadPainter:
         seeds = [seed, *(np.random.SeedSequence([seed, 13]).generate_state(FACES - 1) % 2**31).tolist()]
         best, farthest = _NewFace(pixels, Mask.empty(*stage.size)), -1.0
         for candidate in self._faces.propose(pixels, subject, order, seeds, company, stop):
-            shown = _blended(pixels, candidate)
+            shown = _blended(pixels, self._faces.finish(pixels, subject, candidate))
             points = find_landmarks(shown, stage.face.box)
             if points is None:
                 continue
