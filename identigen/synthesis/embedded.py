@@ -10,6 +10,7 @@ import numpy as np
 from identigen.errors import EngineError, Stopped
 from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import Conditions, load_conditions
+from identigen.identity.fine_detail import FineDetail, load_fine_detail
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.harmoniser import load_harmoniser
 from identigen.identity.imagination import Blend, imagine, usual_identity
@@ -42,7 +43,7 @@ class Embedded:
 
     def prepare(self) -> None:
         """Read the weights."""
-        load_codec()
+        load_fine_detail(load_codec().mesh)
         load_conditions()
         load_foretelling()
         load_prior()
@@ -69,6 +70,7 @@ class Embedded:
         """Yield one candidate for each seed, drawn when asked for; all are of the kind that `edit.seed` likes."""
         face = with_landmarks(pixels, subject)
         codec, conditions = load_codec(), load_conditions()
+        fine = load_fine_detail(codec.mesh)
         company = company or Company()
         embedding = company.source
         if embedding is None:
@@ -80,7 +82,8 @@ class Embedded:
         blend = read_blend(wishes.pop("blend", ""))
         condition = override(conditions, portrait.raw_condition, wishes)
         strangers = [vector - embedding for vector in (*company.others, *company.given)]
-        sitting = sit(codec, conditions, portrait, pixels, condition, SKIN_GAIN.get(wishes.get("skin", ""), 1.0))
+        gain = SKIN_GAIN.get(wishes.get("skin", ""), 1.0)
+        sitting = sit(codec, conditions, fine, portrait, pixels, condition, gain)
         for seed in seeds:
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")
@@ -104,6 +107,7 @@ class Sitting:
     """
 
     codec: Codec
+    fine: FineDetail
     portrait: Portrait
     canvas: Canvas
     pixels: Pixels
@@ -114,8 +118,7 @@ class Sitting:
     def draw(self, identity: Floats, strength: float) -> Drawing:
         """Draw the `identity` `(d,)` over the face."""
         k = len(self.codec.detail_scale)
-        detail = self.codec.decode(identity[:k])
-        detail = retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
+        detail = self.detail(identity[:k])
         wanting = NOTHING
         for looks in range(LOOKS + 1):
             shape = new_shape(self.codec, self.portrait, identity[k:], strength, wanting)
@@ -126,6 +129,12 @@ class Sitting:
                 break
             wanting = wanting + still
         return drawing
+
+    def detail(self, code: Floats) -> Floats:
+        """The detail map `(SIDE, SIDE, 3)` of a detail `code` `(k,)` as it would look in this photo."""
+        detail = self.codec.decode(code)
+        detail = retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
+        return self.fine.added(detail)
 
     def _seen(self, drawing: Drawing) -> Floats | None:
         """The points `(478, 3)` of the face that was drawn, where the mesh finds them."""
@@ -142,14 +151,21 @@ class Sitting:
 
 
 def sit(
-    codec: Codec, conditions: Conditions, portrait: Portrait, pixels: Pixels, condition: Floats, skin_gain: float = 1.0
+    codec: Codec,
+    conditions: Conditions,
+    fine: FineDetail,
+    portrait: Portrait,
+    pixels: Pixels,
+    condition: Floats,
+    skin_gain: float = 1.0,
 ) -> Sitting:
     """Prepare what all candidates for a portrait under one `condition` `(c,)` share; `skin_gain` makes skin lighter."""
     usual = codec.decode(usual_identity(conditions, condition)[: len(codec.detail_scale)])
     colour = np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15
     canvas = prepare(codec, portrait, pixels)
     canvas = replace(canvas, coarse=canvas.coarse * np.float32(skin_gain))
-    return Sitting(codec, portrait, canvas, pixels, usual, float(np.clip(colour, 0, 1)), shade_tint(codec, portrait))
+    colourful, shade = float(np.clip(colour, 0, 1)), shade_tint(codec, portrait)
+    return Sitting(codec, fine, portrait, canvas, pixels, usual, colourful, shade)
 
 
 def read_blend(text: str) -> Blend | None:

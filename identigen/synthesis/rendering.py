@@ -14,17 +14,19 @@ import numpy as np
 from identigen.identity.appearance import POINTS, SIDE, Codec, brightness, from_detail, remap, to_detail
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE, face_box
-from identigen.synthesis.retouching import impersonal_light
+from identigen.synthesis.retouching import BEARD, impersonal_light
 from identigen.types import Bools, Floats, Pixels, Window
 
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
 MARK = 3.7  # medians of fine relief: what is stronger is a mark of its own
+BEARDED, HAIR = 1.5, 4.0  # gain of a reading of 0..1; pixels of the map, broader than a hair
 SMOOTH = 1e-6  # energy of relief that nobody sees
 ROUGHEST, ROUGH_REACH = 2.5, 3.0  # medians of its energy, from which on relief is left behind; pixels of the map
 LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
 # or small ones would be slits
 EDGE = 1.0  # pixels over which a contour fades
+FINEST, MOST_LOOKS = 2, 400_000  # looks along a pixel's edge, and in all
 RIM = 9.0  # canonical pixels over which the new skin fades into the old
 
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -88,7 +90,7 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
         window=working_window(portrait.points, (pixels.shape[0], pixels.shape[1])),
         side=side,
         coarse=_resized(impersonal_light(codec, portrait), side),
-        fine=_fine_relief(detail, expected, trust, _resized(codec.mesh.bare, side)),
+        fine=_fine_relief(detail, expected, trust, _resized(codec.mesh.bare, side)) + _stubble(codec, portrait, detail),
         opacity=_opacity(codec, portrait),
         sharpness=_sharpness(portrait.detail, portrait.seen),
     )
@@ -100,19 +102,33 @@ def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detai
     new = np.concatenate([portrait.to_photo(shape), old[POINTS:]])
     new[POINTS:, :2] += _eye_shift(old, new)
     bent = _bend(pixels, old, new, window)
-    place, on_face = codec.mesh.locate(new, window)
     focused = _focus(detail, portrait.seen, canvas.sharpness)
     skin = from_detail(_resized(focused, canvas.side) + canvas.fine, canvas.coarse)
-    shown = _look_up(skin, place)
-    opacity = np.clip(_look_up(canvas.opacity, place), 0, 1) * _inwards(on_face) * (1 - _openings(new, window))
+    shown, opacity = _laid_on(codec, new, window, skin, canvas.opacity)
+    opacity = opacity * (1 - _openings(new, window))
     shown = _as_sharp(_exposed(shown), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04), np.asarray(opacity, np.float32))
 
 
-def _inwards(on_face: Bools) -> Floats:
-    """Coverage `(h, w)` that fades within the edge: of a turned head it is a contour, and steps would show."""
-    soft = cv2.GaussianBlur(on_face.astype(np.float32), (0, 0), EDGE)
+def _laid_on(codec: Codec, points: Floats, window: Window, skin: Floats, opacity: Floats) -> tuple[Floats, Floats]:
+    """Canonical maps of skin and opacity on the face `points`: pixels `(h, w, 3)` and coverage `(h, w)`.
+
+    Each pixel of a smaller face is looked up at several places: where a nose hides the cheek behind it, one alone would
+    draw steps and specks.
+    """
+    fine = int(np.clip(np.sqrt(MOST_LOOKS / max(window.width * window.height, 1)), 1, FINEST))
+    scaled = Window(*(fine * edge for edge in (window.left, window.top, window.right, window.bottom)))
+    place, on_face = codec.mesh.locate(np.asarray((points + 0.5) * fine - 0.5, np.float32), scaled)
+    covered = np.clip(_look_up(opacity, place), 0, 1) * _inwards(on_face, EDGE * fine)
+    size = (window.width, window.height)
+    shown = np.asarray(cv2.resize(_look_up(skin, place), size, interpolation=cv2.INTER_AREA), np.float32)
+    return shown, np.asarray(cv2.resize(covered, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _inwards(on_face: Bools, edge: float) -> Floats:
+    """Coverage `(h, w)` that fades within the `edge`: of a turned head it is a contour, and steps would show."""
+    soft = cv2.GaussianBlur(on_face.astype(np.float32), (0, 0), edge)
     return np.asarray(np.clip(2 * soft - 1, 0, 1), np.float32)
 
 
@@ -140,6 +156,17 @@ def _fine_relief(detail: Floats, expected: Floats, trust: Floats, bare: Floats) 
     limit = MARK * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
     fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * _evenness(fine, trust, known))[..., None]
     return np.ascontiguousarray(fine[:, ::-1], np.float32)
+
+
+def _stubble(codec: Codec, portrait: Portrait, detail: Floats) -> Floats:
+    """The relief of the photo's own beard `(side, side, 3)`: hair stays, and no model of faces draws single hairs."""
+    side = len(detail)
+    bearded = float(np.clip(BEARDED * portrait.raw_condition[BEARD], 0, 1))
+    trust = _resized(codec.mesh.beard_zone * portrait.seen * ~portrait.hidden, side)
+    reach = HAIR * side / SIDE
+    mass = cv2.GaussianBlur(trust, (0, 0), reach)[..., None] + 1e-3
+    hair = detail - cv2.GaussianBlur(detail * trust[..., None], (0, 0), reach) / mass
+    return np.asarray(bearded * trust[..., None] * hair, np.float32)
 
 
 def _evenness(fine: Floats, trust: Floats, known: Bools) -> Floats:

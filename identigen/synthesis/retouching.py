@@ -19,6 +19,7 @@ EXTREME = 2.5  # standard deviations among taught faces
 # Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
 # at which a photo's own skin says as much about it.
 SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
+OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading that stays; pixels of the map
 HARDNESS, SMOOTH = (0.5, 1.25), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
@@ -112,24 +113,25 @@ def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Float
 def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Floats = SHADE_TINT) -> Floats:
     """A detail map whose skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there.
 
-    Of the shading on bare skin a part stays, of the colour all but the `tint` `(3,)` that comes with lightness: a face
-    of another colour than its neck is a mask.
+    Of the shading on bare skin a part stays. Colour is the photo's own, but for what comes with lightness (`tint`
+    `(3,)`): that goes with the new face's light and shade, or its nose would have the colour of the old one's shadow.
     """
     trust = np.asarray(portrait.seen * ~portrait.hidden, np.float32)
     bare, skin = codec.mesh.bare * trust, codec.mesh.skin * trust
     # Skin's colour goes on up to the very lips and lids: where it was left out there was a pale ring.
-    around = ((1 - codec.mesh.lips) * trust)[..., None]
-    differs = detail - portrait.detail
-    grey = brightness(differs)[..., None]
+    around = ((1 - codec.mesh.lips) * (1 - codec.mesh.brows) * trust)[..., None]
 
     def broad(picture: Floats, zone: Floats) -> Floats:
         part, mass = (widely(p, SHADE_REACH) for p in (picture * zone[..., None], zone))
         return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None])
 
-    shade = OWN_SHADE * broad(grey, bare) * bare[..., None]
-    colour = broad(differs - grey, skin) * around
-    darker = np.minimum(broad(grey, skin) - shade, 0) * skin[..., None]  # lids are dark by themselves: they would glow
-    return np.asarray(detail - shade - colour + darker * tint, np.float32)
+    grey, own_grey = brightness(detail)[..., None], brightness(portrait.detail)[..., None]
+    shade = OWN_SHADE * broad(grey - own_grey, bare) * bare[..., None]
+    own = broad(portrait.detail - own_grey * (1 + tint), skin)
+    other = detail - grey * (1 + tint)
+    colour = own + OWN_TINT * (other - broad(other, skin))
+    painted = (grey - shade) * (1 + tint) + colour
+    return np.asarray(detail - shade + around * (painted - (detail - shade)), np.float32)
 
 
 def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:

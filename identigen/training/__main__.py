@@ -34,6 +34,7 @@ from identigen.training.codec import (
 from identigen.training.data import Faces, measure, read_labels
 from identigen.training.export import export
 from identigen.training.figures import write_figures
+from identigen.training.fine_detail import fit_fine_detail
 from identigen.training.flow import train
 from identigen.training.foretelling import draw_faces, fit_foretelling
 from identigen.training.latents import Latents, balance, encode_faces, fit_conditions
@@ -79,6 +80,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
         np.zeros((SIDE, SIDE), np.float32), typical_modelling(maps, learn),
     )  # fmt: skip
     codec = replace(codec, expected_error=typical_error(codec, maps, learn[::10]))
+    fine = fit_fine_detail(codec, maps, learn)
     axes, quality = fit_axes(faces, labels)
     rows = np.flatnonzero(usable)
     codes, held = encode_faces(codec, faces, maps, rows), faces.held_out[rows]
@@ -90,9 +92,9 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     odds = np.tile(balance(*(raw[~held][:, conditions.index[name]] for name in ("lightness", "age"))), 2)
     trained = train(taught.codes, taught.conditions, odds, kept_back.codes, kept_back.conditions, steps, seed)
     upright = np.flatnonzero([abs(head_pose(points).yaw) < MAX_YAW for points in faces.landmarks])
-    drawn = draw_faces(faces, upright, codec, conditions, trained.network, DRAWN_EACH, work / "drawn.npz")
+    drawn = draw_faces(faces, upright, codec, conditions, fine, trained.network, DRAWN_EACH, work / "drawn.npz")
     foretelling, foretold = fit_foretelling(drawn)
-    sizes = export(out, codec, conditions, axes, trained.network, foretelling)
+    sizes = export(out, codec, conditions, fine, axes, trained.network, foretelling)
     figures = {
         "faces": {"listed": faces.listed, "kept": len(faces.files), "usable": int(usable.sum()), "taught": len(learn)},
         "axes": asdict(quality),

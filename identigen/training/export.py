@@ -10,15 +10,23 @@ import torch
 
 from identigen.identity.appearance import Codec
 from identigen.identity.conditions import Conditions
+from identigen.identity.fine_detail import FineDetail
 from identigen.identity.foretelling import Foretelling
 from identigen.identity.prior import Velocity
 from identigen.recognition.attributes import Axes
+from identigen.training.fine_detail import save_fine_detail
 
 
 def export(
-    folder: Path, codec: Codec, conditions: Conditions, axes: Axes, network: Velocity, foretelling: Foretelling
+    folder: Path,
+    codec: Codec,
+    conditions: Conditions,
+    fine: FineDetail,
+    axes: Axes,
+    network: Velocity,
+    foretelling: Foretelling,
 ) -> dict[str, int]:
-    """Write six files into `folder`; return the size of each in bytes."""
+    """Write seven files into `folder`; return the size of each in bytes."""
     from safetensors.numpy import save_file
     from safetensors.torch import save_file as save_tensors
 
@@ -39,6 +47,7 @@ def export(
     save_file({"weights": np.ascontiguousarray(axes.weights), "bias": axes.bias}, folder / "attributes.safetensors")
     halves = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in network.state_dict().items()}
     save_tensors(halves, folder / "prior.safetensors")
+    save_fine_detail(fine, folder / "fine_detail.safetensors")
     save_foretelling(foretelling, folder / "foretelling.safetensors")
     return {path.name: path.stat().st_size for path in sorted(folder.glob("*.safetensors"))}
 

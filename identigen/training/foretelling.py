@@ -11,6 +11,7 @@ import numpy.typing as npt
 from identigen.composite import paste
 from identigen.identity.appearance import Codec
 from identigen.identity.conditions import VAGUENESS, Conditions
+from identigen.identity.fine_detail import FineDetail
 from identigen.identity.foretelling import Foretelling, features
 from identigen.identity.imagination import KIN
 from identigen.identity.portrait import read_portrait
@@ -43,6 +44,7 @@ def draw_faces(
     rows: npt.NDArray[np.intp],
     codec: Codec,
     conditions: Conditions,
+    fine: FineDetail,
     prior: Velocity,
     each: int,
     cache: Path,
@@ -55,7 +57,7 @@ def draw_faces(
             pixels, points = faces.pixels(row), faces.landmarks[row]
             face, embedding = Face(face_box(points), points), faces.embeddings[row]
             portrait = read_portrait(codec, conditions, pixels, points, embedding)
-            sitting = sit(codec, conditions, portrait, pixels, portrait.condition)
+            sitting = sit(codec, conditions, fine, portrait, pixels, portrait.condition)
             own = np.concatenate([portrait.code, portrait.shape_code])
             rng = np.random.default_rng([row, 5])
             for identity in _imagined(prior, portrait.condition, len(own), row, each, rng):

@@ -17,6 +17,7 @@ import numpy as np
 from identigen.composite import paste
 from identigen.identity.appearance import POINTS, load_codec
 from identigen.identity.conditions import load_conditions
+from identigen.identity.fine_detail import load_fine_detail
 from identigen.identity.harmoniser import SIDE, look, square
 from identigen.identity.imagination import imagine
 from identigen.identity.portrait import Portrait, read_portrait
@@ -24,7 +25,6 @@ from identigen.landmarks import face_box
 from identigen.recognition import default_recogniser
 from identigen.synthesis.embedded import Sitting, sit
 from identigen.synthesis.rendering import Drawing, draw
-from identigen.synthesis.retouching import retouched
 from identigen.training.data import Faces
 from identigen.types import Candidate, Face, Floats, Pixels
 from identigen.verification import look_again
@@ -76,8 +76,9 @@ def _strip(faces: Faces, row: int, number: int) -> Pixels | None:
         pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         points = np.asarray(points * scale, np.float32)
     codec, conditions = load_codec(), load_conditions()
+    fine = load_fine_detail(codec.mesh)
     portrait = read_portrait(codec, conditions, pixels, points, faces.embeddings[row])
-    sitting = sit(codec, conditions, portrait, pixels, portrait.condition)
+    sitting = sit(codec, conditions, fine, portrait, pixels, portrait.condition)
     strength = float(rng.uniform(0.4, 0.9))
     [other] = imagine(portrait, faces.embeddings[row], portrait.condition, [int(rng.integers(1 << 30))], strength)
     new = _pasted(pixels, sitting.draw(other, strength))
@@ -87,7 +88,7 @@ def _strip(faces: Faces, row: int, number: int) -> Pixels | None:
         return None
     embedding = default_recogniser().describe(picture, [Face(again.box, again.landmarks)])[0]
     second = read_portrait(codec, conditions, picture, again.landmarks, embedding)
-    back = _drawn_back(sit(codec, conditions, second, picture, second.condition), portrait)
+    back = _drawn_back(sit(codec, conditions, fine, second, picture, second.condition), portrait)
     truth = pixels.astype(np.float32)
     here, there = square(points), square(again.landmarks)
     tiles = [
@@ -102,7 +103,7 @@ def _strip(faces: Faces, row: int, number: int) -> Pixels | None:
 def _drawn_back(sitting: Sitting, owner: Portrait) -> _Drawn:
     """The face of `owner` drawn over the one of the sitting, exactly where it was."""
     codec, portrait = sitting.codec, sitting.portrait
-    detail = retouched(codec, portrait, codec.decode(owner.code), sitting.usual, sitting.colourful, sitting.shade)
+    detail = sitting.detail(owner.code)
     shape = (owner.points[:POINTS] - portrait.centre) / portrait.scale @ portrait.turn.T
     drawing = draw(codec, portrait, sitting.canvas, sitting.pixels, detail, np.asarray(shape, np.float32))
     return _pasted(sitting.pixels, drawing)

@@ -1,0 +1,129 @@
+"""What the appearance model is too coarse for: hairs of a brow, the crease of a lid, the edges of nostrils and lips.
+
+A linear model of whole faces is smooth where people differ. As in the face hallucination of Liu, Shum and Freeman
+(2007) it is followed by a local one of what it leaves over: for each feature of a new face the taught feature that
+looks most like it lends its fine relief. Each eye, the nose and the mouth may get it from somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from identigen.identity.appearance import SIDE, Mesh, brightness
+from identigen.landmarks import LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
+from identigen.masks import disc
+from identigen.models import asset, borrow
+from identigen.types import Floats, Window
+
+FINE = 6.0  # pixels of the map: relief no broader than this is lent
+LOOK = (1.0, 8.0)  # pixels of the map: the band in which features are compared
+STEP = 2  # of the map, between pixels that are compared
+GAIN = (0.5, 1.25)  # of what is lent: a paler brow has paler hairs
+FEATHER = 3.0
+
+_NOSE = np.array([1, 2, 4, 5, 48, 64, 98, 278, 294, 327, 115, 344, 220, 440, 102, 331])
+_FEATURES: Mapping[str, tuple[npt.NDArray[np.intp], int]] = {
+    "eye": (np.concatenate([RIGHT_BROW, RIGHT_EYE]), 6),
+    "nose": (_NOSE, 7),
+    "mouth": (LIPS_OUTSIDE, 9),
+}
+FEATURES = tuple(_FEATURES)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Lent:
+    """Taught examples of one feature: their `relief` `(n, h, w)` and how the model draws them, `looks` `(n, m)`."""
+
+    relief: Floats
+    looks: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class FineDetail:
+    """Taught features by name; of eyes there are only right ones, left ones are their mirror images."""
+
+    mesh: Mesh
+    lent: Mapping[str, Lent]
+
+    @cached_property
+    def zones(self) -> dict[str, tuple[Window, Floats]]:
+        """Where each feature lies on the map, and its weight `(h, w)` in 0..1 there."""
+        return feature_zones(self.mesh)
+
+    def added(self, detail: Floats) -> Floats:
+        """A detail map `(SIDE, SIDE, 3)` with fine relief on all its features."""
+        relief = np.zeros((SIDE, SIDE), np.float32)
+        for side in (1, -1):  # the left half of the face is looked at in the mirror
+            seen = look(detail[:, ::side])
+            for name, (window, weight) in self.zones.items():
+                if side < 0 and name != "eye":
+                    continue
+                mine = self._best(name, seen[window.slices], mirrored=name != "eye")
+                relief[:, ::side][window.slices] += weight * mine
+        return np.asarray(detail + relief[..., None], np.float32)
+
+    def _best(self, name: str, seen: Floats, *, mirrored: bool) -> Floats:
+        """Relief of the example that looks most like what is `seen`, as strong as that is."""
+        lent = self.lent[name]
+        wanted = [seen, seen[:, ::-1]] if mirrored else [seen]
+        told = np.stack([np.ascontiguousarray(view[::STEP, ::STEP]).ravel() for view in wanted])
+        energy = (lent.looks**2).sum(1)
+        unlike = energy[None] - 2 * told @ lent.looks.T
+        view, index = divmod(int(unlike.argmin()), len(lent.looks))
+        strength = float((told[view] ** 2).sum()) / max(float(energy[index]), 1e-9)
+        gain = float(np.clip(np.sqrt(strength), *GAIN))
+        relief = gain * lent.relief[index]
+        return np.asarray(relief[:, ::-1] if view else relief, np.float32)
+
+
+def look(detail: Floats) -> Floats:
+    """The band `(SIDE, SIDE)` of a detail map in which features are compared."""
+    grey = np.ascontiguousarray(brightness(detail))
+    fine, broad = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in LOOK)
+    return np.asarray(fine - broad, np.float32)
+
+
+def feature_zones(mesh: Mesh) -> dict[str, tuple[Window, Floats]]:
+    """Window and weight of each feature of `FEATURES` on the canonical map; together they weigh no more than 1."""
+    soft = {}
+    for name, (points, growth) in _FEATURES.items():
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
+        cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(mesh.canonical[points]).astype(np.int32)), (1,))
+        grown = cv2.dilate(canvas, disc(growth)).astype(np.float32)
+        if name != "eye":
+            grown = np.maximum(grown, grown[:, ::-1])
+        soft[name] = cv2.GaussianBlur(grown, (0, 0), FEATHER) * mesh.inside
+    total = np.maximum(sum(soft.values()) + soft["eye"][:, ::-1], 1)
+    zones = {}
+    for name, weight in soft.items():
+        rows, columns = np.nonzero(weight > 0.02)
+        left, right = int(columns.min()), int(columns.max()) + 1
+        if name != "eye":
+            left, right = min(left, SIDE - right), max(right, SIDE - left)
+        window = Window(left, int(rows.min()), right, int(rows.max()) + 1)
+        zones[name] = window, np.asarray((weight / total)[window.slices], np.float32)
+    return zones
+
+
+def load_fine_detail(mesh: Mesh) -> FineDetail:
+    """The shipped examples, read once."""
+    with borrow("identigen-fine-detail", lambda: _read(mesh)) as detail:
+        return detail
+
+
+def _read(mesh: Mesh) -> FineDetail:
+    from safetensors.numpy import load_file
+
+    stored = load_file(asset("models/fine_detail.safetensors"))
+
+    def restored(name: str) -> Floats:
+        values, step = stored[name], stored[f"{name}_step"]
+        return np.asarray(values.astype(np.float32) * step.reshape(-1, *[1] * (values.ndim - 1)), np.float32)
+
+    return FineDetail(mesh, {name: Lent(restored(f"{name}_relief"), restored(f"{name}_looks")) for name in FEATURES})
