@@ -24,7 +24,7 @@ from identigen.types import Floats, Window
 FINE = 6.0  # pixels of the map: relief no broader than this is lent
 LOOK = (1.0, 8.0)  # pixels of the map: the band in which features are compared
 STEP = 2  # of the map, between pixels that are compared
-GAIN = (0.5, 1.25)  # of what is lent: a paler brow has paler hairs
+MOST = 1.25  # gain of what is lent
 FEATHER = 3.0
 
 _NOSE = np.array([1, 2, 4, 5, 48, 64, 98, 278, 294, 327, 115, 344, 220, 440, 102, 331])
@@ -56,30 +56,40 @@ class FineDetail:
         """Where each feature lies on the map, and its weight `(h, w)` in 0..1 there."""
         return feature_zones(self.mesh)
 
-    def added(self, detail: Floats) -> Floats:
-        """A detail map `(SIDE, SIDE, 3)` with fine relief on all its features."""
+    def added(self, detail: Floats, own: Floats) -> Floats:
+        """A detail map `(SIDE, SIDE, 3)` with fine relief on all its features.
+
+        It is as strong as in the photo, whose `own` fine relief is `(SIDE, SIDE)`: soft faces stay soft.
+        """
         relief = np.zeros((SIDE, SIDE), np.float32)
         for side in (1, -1):  # the left half of the face is looked at in the mirror
-            seen = look(detail[:, ::side])
+            seen, crisp = look(detail[:, ::side]), own[:, ::side]
             for name, (window, weight) in self.zones.items():
                 if side < 0 and name != "eye":
                     continue
-                mine = self._best(name, seen[window.slices], mirrored=name != "eye")
-                relief[:, ::side][window.slices] += weight * mine
+                lent, share = self._nearest(name, seen[window.slices])
+                strength = (weight * crisp[window.slices] ** 2).sum() / max(float((weight * lent**2).sum()), 1e-9)
+                gain = share * min(float(np.sqrt(strength)), MOST)
+                relief[:, ::side][window.slices] += gain * weight * lent
         return np.asarray(detail + relief[..., None], np.float32)
 
-    def _best(self, name: str, seen: Floats, *, mirrored: bool) -> Floats:
-        """Relief of the example that looks most like what is `seen`, as strong as that is."""
+    def _nearest(self, name: str, seen: Floats) -> tuple[Floats, float]:
+        """Relief `(h, w)` of the example that looks most like what is `seen`, and how much alike they are, 0 to 1."""
         lent = self.lent[name]
-        wanted = [seen, seen[:, ::-1]] if mirrored else [seen]
+        wanted = [seen] if name == "eye" else [seen, seen[:, ::-1]]
         told = np.stack([np.ascontiguousarray(view[::STEP, ::STEP]).ravel() for view in wanted])
         energy = (lent.looks**2).sum(1)
         unlike = energy[None] - 2 * told @ lent.looks.T
         view, index = divmod(int(unlike.argmin()), len(lent.looks))
-        strength = float((told[view] ** 2).sum()) / max(float(energy[index]), 1e-9)
-        gain = float(np.clip(np.sqrt(strength), *GAIN))
-        relief = gain * lent.relief[index]
-        return np.asarray(relief[:, ::-1] if view else relief, np.float32)
+        alike = told[view] @ lent.looks[index] / max(float(np.linalg.norm(told[view]) * np.sqrt(energy[index])), 1e-9)
+        relief = lent.relief[index]
+        return relief[:, ::-1] if view else relief, float(np.sqrt(np.clip(alike, 0, 1)))
+
+
+def fine_relief(left_over: Floats, seen: Floats) -> Floats:
+    """What is no broader than `FINE` in a map `(SIDE, SIDE)`, judged by what is `seen` alone."""
+    mass = cv2.GaussianBlur(seen, (0, 0), FINE) + 1e-3
+    return np.asarray((left_over - cv2.GaussianBlur(left_over * seen, (0, 0), FINE) / mass) * seen, np.float32)
 
 
 def look(detail: Floats) -> Floats:

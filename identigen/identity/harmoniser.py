@@ -23,6 +23,7 @@ from identigen.types import Floats
 SIDE = 224
 ROOM = 1.3  # side of the square that is looked at, in longer sides of the face's box
 SHUFFLE = 2
+STEP = ":step"  # of a kernel stored as integers
 WIDTHS = (32, 64, 128, 192)
 MOST = 30.0  # levels of 255 that a pixel moves: what calls for more is no fault of drawing, and nothing it has learnt
 
@@ -103,10 +104,33 @@ def read_harmoniser(path: Path) -> Harmoniser:
     """A network from its weights."""
     from safetensors.torch import load_file
 
-    stored = {name: tensor.float() for name, tensor in load_file(path).items()}
+    stored = load_file(path)
+    steps = {name.removesuffix(STEP): tensor for name, tensor in stored.items() if name.endswith(STEP)}
     network = Harmoniser()
-    network.load_state_dict(stored)
+    network.load_state_dict(
+        {
+            name: tensor.float() * steps[name].view(-1, 1, 1, 1) if name in steps else tensor.float()
+            for name, tensor in stored.items()
+            if not name.endswith(STEP)
+        }
+    )
     return network.eval().to(memory_format=torch.channels_last)
+
+
+def write_harmoniser(network: Harmoniser, path: Path) -> None:
+    """Kernels as 8 bits with one step for each output channel, the few other values as half floats."""
+    from safetensors.torch import save_file
+
+    stored = {}
+    for name, value in network.state_dict().items():
+        tensor = value.detach().cpu().float()
+        if tensor.dim() == 4:
+            step = tensor.abs().amax((1, 2, 3)).clamp_min(1e-12) / 127
+            stored[name + STEP] = step
+            stored[name] = (tensor / step.view(-1, 1, 1, 1)).round().to(torch.int8).contiguous()
+        else:
+            stored[name] = tensor.half().contiguous()
+    save_file(stored, path)
 
 
 class _Block(nn.Module):

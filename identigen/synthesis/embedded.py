@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from identigen.errors import EngineError, Stopped
-from identigen.identity.appearance import Codec, load_codec
+from identigen.identity.appearance import POINTS, Codec, Mesh, brightness, load_codec
 from identigen.identity.conditions import Conditions, load_conditions
-from identigen.identity.fine_detail import FineDetail, load_fine_detail
+from identigen.identity.fine_detail import FineDetail, fine_relief, load_fine_detail
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.harmoniser import load_harmoniser
 from identigen.identity.imagination import Blend, imagine, usual_identity
@@ -28,6 +28,7 @@ from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operat
 
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
 LOOKS = 2  # at what was drawn, while pose or expression is off
+UNSTEADY, PIXEL = 0.045, 0.5  # of the face, and pixels of the photo: what sound points move by at most
 SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
@@ -76,6 +77,11 @@ class Embedded:
         if embedding is None:
             embedding = default_recogniser().describe(pixels, [face])[0]
         assert face.landmarks is not None
+        if not is_steady(codec.mesh, pixels, face.landmarks):
+            raise EngineError(
+                f"the face of person {subject.id} is turned or opened so far that its features were not found with "
+                "certainty; cover or remove this person instead."
+            )
         wishes = dict(edit.attributes)
         off = wishes.get("glasses") == "none"
         portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding, glasses_off=off)
@@ -103,7 +109,8 @@ class Embedded:
 class Sitting:
     """One face while it is drawn: what all candidates share.
 
-    `usual` is the mean detail map for its condition; for `colourful` and `shade` see `retouched`.
+    `usual` is the mean detail map for its condition; for `colourful` and `shade` see `retouched`. `relief`
+    `(SIDE, SIDE)` is what the photo's face has of fine detail that the codec does not draw.
     """
 
     codec: Codec
@@ -114,6 +121,7 @@ class Sitting:
     usual: Floats
     colourful: float
     shade: Floats
+    relief: Floats
 
     def draw(self, identity: Floats, strength: float) -> Drawing:
         """Draw the `identity` `(d,)` over the face."""
@@ -134,7 +142,7 @@ class Sitting:
         """The detail map `(SIDE, SIDE, 3)` of a detail `code` `(k,)` as it would look in this photo."""
         detail = self.codec.decode(code)
         detail = retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
-        return self.fine.added(detail)
+        return self.fine.added(detail, self.relief)
 
     def _seen(self, drawing: Drawing) -> Floats | None:
         """The points `(478, 3)` of the face that was drawn, where the mesh finds them."""
@@ -148,6 +156,23 @@ class Sitting:
         place = (x1 - around.left, y1 - around.top, x2 - around.left, y2 - around.top)
         points = find_landmarks(np.clip(picture, 0, 255).astype(np.uint8), place)
         return None if points is None else points + offset
+
+
+def is_steady(mesh: Mesh, pixels: Pixels, points: Floats) -> bool:
+    """Whether the same `points` `(478, 3)` are found on the face's mirror image.
+
+    Where they are not (a wide scream, a full profile) features would be drawn beside the true ones.
+    """
+    x1, y1, x2, y2 = box = face_box(points)
+    size = max(x2 - x1, y2 - y1)
+    around = Window.around(box, pixels.shape[0], pixels.shape[1], margin=SURROUNDINGS * size)
+    flipped = np.ascontiguousarray(pixels[around.slices][:, ::-1])
+    again = find_landmarks(flipped, (around.right - x2, y1 - around.top, around.right - x1, y2 - around.top))
+    if again is None:
+        return False
+    back = np.stack([around.right - 1 - again[:POINTS, 0], again[:POINTS, 1] + around.top], -1)[mesh.mirror]
+    away = np.median(np.linalg.norm(back - points[:POINTS, :2], axis=1))
+    return bool(away < UNSTEADY * np.sqrt((x2 - x1) * (y2 - y1)) + PIXEL)
 
 
 def sit(
@@ -165,7 +190,8 @@ def sit(
     canvas = prepare(codec, portrait, pixels)
     canvas = replace(canvas, coarse=canvas.coarse * np.float32(skin_gain))
     colourful, shade = float(np.clip(colour, 0, 1)), shade_tint(codec, portrait)
-    return Sitting(codec, fine, portrait, canvas, pixels, usual, colourful, shade)
+    relief = fine_relief(brightness(portrait.detail - portrait.expected), portrait.seen)
+    return Sitting(codec, fine, portrait, canvas, pixels, usual, colourful, shade, relief)
 
 
 def read_blend(text: str) -> Blend | None:

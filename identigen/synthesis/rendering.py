@@ -20,13 +20,14 @@ from identigen.types import Bools, Floats, Pixels, Window
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
 MARK = 3.7  # medians of fine relief: what is stronger is a mark of its own
-BEARDED, HAIR = 1.5, 4.0  # gain of a reading of 0..1; pixels of the map, broader than a hair
+BEARDED, HAIR = (0.6, 1.0), 4.0  # readings from which on it is one, and wholly; pixels of the map, broader than a hair
 SMOOTH = 1e-6  # energy of relief that nobody sees
 ROUGHEST, ROUGH_REACH = 2.5, 3.0  # medians of its energy, from which on relief is left behind; pixels of the map
 LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
 # or small ones would be slits
 EDGE = 1.0  # pixels over which a contour fades
 FINEST, MOST_LOOKS = 2, 400_000  # looks along a pixel's edge, and in all
+SLIVER = 6.0  # canonical pixels around one from which its colour is taken
 RIM = 9.0  # canonical pixels over which the new skin fades into the old
 
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -104,11 +105,24 @@ def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detai
     bent = _bend(pixels, old, new, window)
     focused = _focus(detail, portrait.seen, canvas.sharpness)
     skin = from_detail(_resized(focused, canvas.side) + canvas.fine, canvas.coarse)
+    skin = _without_slivers(skin, _resized(codec.mesh.facing(new), canvas.side))
     shown, opacity = _laid_on(codec, new, window, skin, canvas.opacity)
     opacity = opacity * (1 - _openings(new, window))
     shown = _as_sharp(_exposed(shown), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04), np.asarray(opacity, np.float32))
+
+
+def _without_slivers(skin: Floats, facing: Floats) -> Floats:
+    """A canonical map whose parts that turn away take the colour of what faces the camera around them.
+
+    They are squeezed into a pixel or two, along the far side of a nose: any detail there would be drawn as a line.
+    """
+    reach = SLIVER * len(skin) / SIDE
+    both = cv2.GaussianBlur(np.concatenate([skin * facing[..., None], facing[..., None]], -1), (0, 0), reach)
+    around = both[..., :3] / np.maximum(both[..., 3:], 0.02)
+    known = np.clip(both[..., 3:] / 0.1, 0, 1)
+    return np.asarray(skin + (1 - facing[..., None]) * known * (around - skin), np.float32)
 
 
 def _laid_on(codec: Codec, points: Floats, window: Window, skin: Floats, opacity: Floats) -> tuple[Floats, Floats]:
@@ -161,7 +175,7 @@ def _fine_relief(detail: Floats, expected: Floats, trust: Floats, bare: Floats) 
 def _stubble(codec: Codec, portrait: Portrait, detail: Floats) -> Floats:
     """The relief of the photo's own beard `(side, side, 3)`: hair stays, and no model of faces draws single hairs."""
     side = len(detail)
-    bearded = float(np.clip(BEARDED * portrait.raw_condition[BEARD], 0, 1))
+    bearded = float(np.interp(portrait.raw_condition[BEARD], BEARDED, (0, 1)))
     trust = _resized(codec.mesh.beard_zone * portrait.seen * ~portrait.hidden, side)
     reach = HAIR * side / SIDE
     mass = cv2.GaussianBlur(trust, (0, 0), reach)[..., None] + 1e-3

@@ -21,9 +21,10 @@ EXTREME = 2.5  # standard deviations among taught faces
 SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
 OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading that stays; pixels of the map
-HARDNESS, SMOOTH = (0.5, 1.25), 1e-5  # least and most gain; energy of a detail map that nobody sees
+HARDNESS, SMOOTH = (0.3, 1.25), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.6, 50  # share of the difference that goes; pixels of the map that tell nothing
+BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
 BROW_GAIN, BEARD_GAIN = (0.4, 1.1), (0.2, 1.1)
 BEARD = NAMES.index("beard")
 
@@ -55,6 +56,7 @@ def retouched(
     detail = with_own_hardness(codec, detail, portrait)
     detail = with_own_shade(codec, detail, portrait, shade)
     detail = with_own_lips(codec, detail, portrait)
+    detail = without_glare(codec, detail, portrait)
     return with_own_hair(codec, detail, portrait)
 
 
@@ -141,6 +143,18 @@ def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
         return detail
     differs = (detail - portrait.detail) * trust[..., None]
     return np.asarray(detail - OWN_LIPS * codec.mesh.lips[..., None] * differs.sum((0, 1)) / trust.sum(), np.float32)
+
+
+def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map with no highlight brighter than the photo's own: in another light a lid or a nose would glow."""
+    known = codec.mesh.skin * portrait.seen * ~portrait.hidden > 0.5
+    if known.sum() < FEW:
+        return detail
+    brightest = max(float(np.percentile(brightness(portrait.detail)[known], BRIGHTEST)), DULLEST)
+    grey = brightness(detail)
+    over = np.maximum(grey - KNEE * brightest, 0)
+    room = (1 - KNEE) * brightest
+    return np.asarray(detail - (over - room * np.tanh(over / room))[..., None], np.float32)
 
 
 def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import Codec, brightness
-from identigen.identity.fine_detail import FEATURES, FINE, STEP, FineDetail, Lent, feature_zones, look
+from identigen.identity.fine_detail import FEATURES, STEP, FineDetail, Lent, feature_zones, fine_relief, look
 from identigen.training.codec import Maps
 from identigen.types import Floats, Window
 
-EXAMPLES = 200
+EXAMPLES = 350
 CRISP = (0.6, 0.95)  # quantiles of a feature's relief: below it is out of focus, above it are strands and glasses
 IN_VIEW = 0.97
 
@@ -32,12 +31,6 @@ def fit_fine_detail(codec: Codec, maps: Maps, rows: npt.NDArray[np.intp], exampl
                 cut = _cut(relief[:, ::side], window)
                 found[name].append((cut, _cut(seen_as[:, ::side], window)[::STEP, ::STEP].ravel(), in_view))
     return FineDetail(codec.mesh, {name: _chosen(found[name], zones[name][1], examples) for name in FEATURES})
-
-
-def fine_relief(left_over: Floats, seen: Floats) -> Floats:
-    """What is no broader than `FINE` in a map `(SIDE, SIDE)`, judged by what is `seen` alone."""
-    mass = cv2.GaussianBlur(seen, (0, 0), FINE) + 1e-3
-    return np.asarray((left_over - cv2.GaussianBlur(left_over * seen, (0, 0), FINE) / mass) * seen, np.float32)
 
 
 def save_fine_detail(detail: FineDetail, path: Path) -> None:

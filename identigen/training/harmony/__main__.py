@@ -78,19 +78,18 @@ def run(given: argparse.Namespace) -> None:
 
 
 def write(folder: Path, training: object, held: object) -> None:
-    """Write the running average as fp16, the history and the sheet."""
+    """Write the running average, the history and the sheet."""
     import cv2
     import numpy as np
     import torch
-    from safetensors.torch import save_file
 
+    from identigen.identity.harmoniser import write_harmoniser
     from identigen.training.harmony.batches import Strips
     from identigen.training.harmony.train import Training, mended_all
 
     assert isinstance(training, Training)
     assert isinstance(held, Strips)
-    weights = {name: tensor.half().contiguous().cpu() for name, tensor in training.average.state_dict().items()}
-    save_file(weights, folder / "harmoniser.safetensors")
+    write_harmoniser(training.average, folder / "harmoniser.safetensors")
     batch = held.pick(torch.linspace(0, len(held) - 1, min(SHOWN, len(held))).long())
     columns = (batch.truth, batch.back, mended_all(training, batch)[0], batch.other, mended_all(training, batch)[1])
     rows = torch.cat([column.float().cpu() for column in columns], 3).permute(0, 2, 3, 1).flatten(0, 1)
