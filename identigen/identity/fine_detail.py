@@ -25,13 +25,13 @@ FINE = 6.0  # pixels of the map: relief no broader than this is lent
 LOOK = (1.0, 8.0)  # pixels of the map: the band in which features are compared
 STEP = 2  # of the map, between pixels that are compared
 MOST = 1.25  # gain of what is lent
-FEATHER = 3.0
+FEATHER = 2.5
 
 _NOSE = np.array([1, 2, 4, 5, 48, 64, 98, 278, 294, 327, 115, 344, 220, 440, 102, 331])
 _FEATURES: Mapping[str, tuple[npt.NDArray[np.intp], int]] = {
-    "eye": (np.concatenate([RIGHT_BROW, RIGHT_EYE]), 6),
-    "nose": (_NOSE, 7),
-    "mouth": (LIPS_OUTSIDE, 9),
+    "eye": (np.concatenate([RIGHT_BROW, RIGHT_EYE]), 5),
+    "nose": (_NOSE, 5),
+    "mouth": (LIPS_OUTSIDE, 4),
 }
 FEATURES = tuple(_FEATURES)
 

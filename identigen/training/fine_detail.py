@@ -12,7 +12,7 @@ from identigen.identity.fine_detail import FEATURES, STEP, FineDetail, Lent, fea
 from identigen.training.codec import Maps
 from identigen.types import Floats, Window
 
-EXAMPLES = 350
+EXAMPLES = 400
 CRISP = (0.6, 0.95)  # quantiles of a feature's relief: below it is out of focus, above it are strands and glasses
 IN_VIEW = 0.97
 
