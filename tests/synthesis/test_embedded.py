@@ -198,3 +198,12 @@ def test_highlights_of_an_overexposed_face_do_not_turn_green(astronaut: Photo, s
     old, new = (picture[y1:y2, x1:x2].astype(int) for picture in (bright, drawn))
     green = [(picture[..., 1] > picture[..., 0] + 3).mean() for picture in (old, new)]
     assert green[1] <= green[0] + 0.01
+
+
+def test_points_that_the_mirror_image_does_not_confirm_are_not_drawn_on(astronaut: Photo, subject: Subject) -> None:
+    assert subject.face is not None
+    assert subject.face.landmarks is not None
+    beside = subject.face.landmarks + np.array([12, 9, 0], np.float32)
+    face = Face(face_box(beside), beside, subject.face.pose)
+    with pytest.raises(EngineError, match="not found with certainty"):
+        next(Embedded().propose(astronaut.pixels, replace(subject, face=face), Edit(1, Operation.FACE), [3]))

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from identigen.composite import paste
-from identigen.identity.harmoniser import SIDE, correction, look, square
+from identigen.identity.harmoniser import (
+    SIDE,
+    Harmoniser,
+    correction,
+    look,
+    read_harmoniser,
+    square,
+    write_harmoniser,
+)
 from identigen.landmarks import face_box, find_landmarks, head_pose
 from identigen.masks import rectangle
 from identigen.synthesis.embedded import Embedded
@@ -95,3 +105,16 @@ def test_the_same_drawing_gives_the_same_bytes(astronaut: Photo, subject: Subjec
 def test_what_tells_no_skin_is_left_alone(astronaut: Photo, subject: Subject) -> None:
     plain = Candidate(0, Window(0, 0, 4, 4), np.zeros((4, 4, 3), np.float32), np.ones((4, 4), np.float32))
     assert harmonised(astronaut.pixels, points_of(subject), plain) is plain
+
+
+def test_eight_bits_a_kernel_say_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = Harmoniser().eval()
+    for kernel in network.parameters():
+        torch.nn.init.normal_(kernel, std=0.03)
+    write_harmoniser(network, tmp_path / "weights.safetensors")
+    again = read_harmoniser(tmp_path / "weights.safetensors")
+    picture, skin = torch.rand(1, 3, SIDE, SIDE) * 2 - 1, torch.rand(1, 1, SIDE, SIDE)
+    with torch.inference_mode():
+        answers = network(picture, skin), again(picture, skin)
+    assert (answers[0] - answers[1]).abs().max() < 0.02 * answers[0].abs().max()

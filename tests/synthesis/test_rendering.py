@@ -9,7 +9,8 @@ from identigen.identity.appearance import SIDE, Codec, load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.landmarks import find_landmarks
-from identigen.synthesis.rendering import prepare
+from identigen.synthesis.rendering import _laid_on, _without_slivers, prepare, working_window
+from identigen.synthesis.retouching import BEARD
 from identigen.types import Floats, Photo, Pixels
 
 
@@ -43,3 +44,47 @@ def test_wrinkles_that_only_the_model_expects_leave_no_negative(
     furrowed = replace(portrait, expected=portrait.expected + wrinkles)
     plain, negative = (np.abs(prepare(codec, p, astronaut.pixels).fine) for p in (portrait, furrowed))
     assert negative.mean() < 1.3 * plain.mean()
+
+
+def test_a_beard_keeps_its_hairs_and_a_bare_chin_gets_none(codec: Codec, portrait: Portrait, astronaut: Photo) -> None:
+    """Stubble is the photo's own; what does not count as a beard must not bring the old chin back."""
+    bearded = np.array(portrait.raw_condition)
+    bearded[BEARD] = 1.2
+    zone = codec.mesh.beard_zone * (codec.mesh.bare > 0.9) * portrait.seen * portrait.seen[:, ::-1] > 0.9
+    pixels = astronaut.pixels
+    reliefs = []
+    for raw in (portrait.raw_condition, bearded):
+        read = replace(portrait, raw_condition=raw)
+        fine = cv2.resize(prepare(codec, read, pixels).fine, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        reliefs.append(fine)
+    hairs = (reliefs[1] - reliefs[0]).mean(-1)
+    seen = (portrait.detail - cv2.GaussianBlur(portrait.detail, (0, 0), 4.0)).mean(-1)
+    assert np.corrcoef(hairs[zone], seen[zone])[0, 1] > 0.8
+
+
+def test_what_turns_away_is_not_drawn_as_a_line() -> None:
+    skin = np.full((SIDE, SIDE, 3), 150.0, np.float32)
+    skin[:, 90:94] = 20
+    facing = np.ones((SIDE, SIDE), np.float32)
+    facing[:, 88:96] = 0
+    assert np.abs(_without_slivers(skin, facing) - 150).max() < 1
+    assert np.array_equal(_without_slivers(skin, np.ones_like(facing)), skin)
+
+
+def test_the_contour_of_a_nose_before_its_cheek_has_no_steps(codec: Codec, portrait: Portrait) -> None:
+    """A dark nose before a bright cheek, the head turned: between both lie pixels that show a part of each."""
+    turn = np.radians(40)
+    around = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+    middle = portrait.points[:468].mean(0)
+    points = ((portrait.points - middle) @ around.T + middle).astype(np.float32)
+    x = np.mgrid[0:SIDE, 0:SIDE][1]
+    maps = np.where(np.abs(x - SIDE / 2)[..., None] < 24, 40.0, 200.0) * np.ones(3)
+    window = working_window(points, (512, 512))
+    shown, _ = _laid_on(codec, points, window, maps.astype(np.float32), np.ones((SIDE, SIDE), np.float32))
+    grey = shown.mean(-1)
+    between = (grey > 60) & (grey < 180)
+    stepped = cv2.remap(
+        maps.astype(np.float32), *np.moveaxis(codec.mesh.locate(points, window)[0], -1, 0), cv2.INTER_LINEAR
+    )
+    stepped = stepped.mean(-1)
+    assert between.sum() > 1.2 * ((stepped > 60) & (stepped < 180)).sum()

@@ -18,6 +18,7 @@ from identigen.synthesis.retouching import (
     with_own_hardness,
     with_own_lips,
     with_own_shade,
+    without_glare,
 )
 from identigen.types import Bools, Floats
 
@@ -148,3 +149,28 @@ def test_nobody_puts_lipstick_on(codec: Codec, portrait: Portrait) -> None:
     assert off[1] < 0.55 * off[0]
     away = codec.mesh.lips < 0.001
     assert np.allclose(mended[away], painted[away], atol=1e-3)
+
+
+def test_no_highlight_is_brighter_than_the_photos_own(codec: Codec, portrait: Portrait) -> None:
+    glaring = portrait.detail + 0.8 * codec.mesh.brows[..., None]
+    dimmed = without_glare(codec, glaring, portrait)
+    known = (codec.mesh.skin > 0.5) & (portrait.seen > 0.5) & ~portrait.hidden
+    brightest = np.percentile(portrait.detail.mean(-1)[known], 99)
+    assert dimmed.mean(-1)[codec.mesh.brows > 0.5].max() <= brightest
+    dark = portrait.detail - 0.5
+    assert np.array_equal(without_glare(codec, dark, portrait), dark)
+
+
+def test_a_new_nose_has_not_the_colour_of_the_old_ones_shadow(codec: Codec, portrait: Portrait) -> None:
+    """The old nose's side was dark and warm; the new one is bright there and must be as pale as bright skin is."""
+    tint = np.array([-0.5, 0.0, 0.5], np.float32)
+    shadow = np.zeros((SIDE, SIDE, 1), np.float32)
+    x, y = codec.mesh.canonical[5].round().astype(int).tolist()
+    shadow[y - 25 : y + 25, x - 20 : x + 20] = -0.3
+    old = replace(
+        portrait, detail=shadow * (1 + tint), seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False
+    )
+    flat = np.zeros((SIDE, SIDE, 3), np.float32)
+    mended = with_own_shade(codec, flat, old, tint)
+    warmth = mended[..., 0] - mended[..., 2]
+    assert abs(warmth[y, x]) < 0.03
