@@ -104,7 +104,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
         "bytes": sizes,
         "seconds": round(time.time() - started),
     }
-    write_figures(out, figures, codec, trained, taught, kept_back)
+    write_figures(out, figures, codec, fine, trained, taught, kept_back)
 
 
 def choose(faces: Faces, maps: Maps, glasses: np.ndarray[tuple[int], np.dtype[np.float32]], inside: Bools) -> Bools:

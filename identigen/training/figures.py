@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, remap
+from identigen.identity.fine_detail import FineDetail
 from identigen.identity.prior import noise, sample
 from identigen.landmarks import LEFT_EYE, RIGHT_EYE, face_box
 from identigen.recognition import default_recogniser
@@ -23,31 +24,42 @@ GREY = 150.0
 
 
 def write_figures(
-    out: Path, figures: Mapping[str, Any], codec: Codec, trained: Trained, taught: Latents, held: Latents
+    out: Path,
+    figures: Mapping[str, Any],
+    codec: Codec,
+    fine: FineDetail,
+    trained: Trained,
+    taught: Latents,
+    held: Latents,
 ) -> None:
     """Write `training.json`, `samples.jpg` (under the conditions of held-out faces), `loss.png` and `nearest.png`."""
     conditions = held.conditions[np.arange(SAMPLES) % len(held.conditions)]
     drawn = sample(trained.network, noise(range(SAMPLES), taught.codes.shape[1]), conditions)
-    _write(out / "samples.jpg", _sheet(codec, drawn[:48]))
+    _write(out / "samples.jpg", _sheet(codec, fine, drawn[:48]))
     _write(out / "loss.png", plot_history(trained.history))
     originals = taught.codes[: len(taught.codes) // 2]  # the second half are their mirror images
-    to_taught, among = nearest(describe_codes(codec, drawn), describe_codes(codec, originals))
+    copying = measure_copying(out, codec, fine, drawn, originals)
+    (out / "training.json").write_text(json.dumps(dict(figures) | {"copying": copying}, indent=1) + "\n")
+
+
+def measure_copying(out: Path, codec: Codec, fine: FineDetail, drawn: Floats, taught: Floats) -> dict[str, float]:
+    """How near `drawn` latents come to `taught` ones, all with fine detail; write `nearest.png`."""
+    to_taught, among = nearest(describe_codes(codec, fine, drawn), describe_codes(codec, fine, taught))
     limit = float(np.percentile(among, 5))
-    copying = {
-        "samples": SAMPLES,
+    _write(out / "nearest.png", plot_nearest(to_taught, among, limit))
+    return {
+        "samples": len(drawn),
         "median_to_nearest_taught": float(np.median(to_taught)),
         "median_among_taught": float(np.median(among)),
         "limit": limit,
         "share_nearer_than_limit": float((to_taught < limit).mean()),
     }
-    _write(out / "nearest.png", plot_nearest(to_taught, among, limit))
-    (out / "training.json").write_text(json.dumps(dict(figures) | {"copying": copying}, indent=1) + "\n")
 
 
-def describe_codes(codec: Codec, codes: Floats) -> Floats:
+def describe_codes(codec: Codec, fine: FineDetail, codes: Floats) -> Floats:
     """Descriptors `(n, 128)` of latents, all drawn in one and the same frame: same light, same pose, no hair."""
     recogniser = default_recogniser()
-    return np.concatenate([recogniser.describe(*_portrait(codec, code)) for code in codes])
+    return np.concatenate([recogniser.describe(*_portrait(codec, fine, code)) for code in codes])
 
 
 def nearest(drawn: Floats, taught: Floats) -> tuple[Floats, Floats]:
@@ -92,7 +104,14 @@ def _distances(codes: Floats, others: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
 
-def _portrait(codec: Codec, code: Floats) -> tuple[Pixels, list[Face]]:
+def _crisp(codec: Codec, fine: FineDetail, code: Floats) -> Floats:
+    """The detail map of a latent in a photo as crisp as those that lent their fine detail."""
+    relief = np.sqrt(np.mean([(lent.relief**2).mean() for lent in fine.lent.values()]))
+    own = np.full((SIDE, SIDE), relief, np.float32)
+    return fine.added(codec.decode(code[: len(codec.detail_scale)]), own)
+
+
+def _portrait(codec: Codec, fine: FineDetail, code: Floats) -> tuple[Pixels, list[Face]]:
     """A latent drawn from the front on grey, with its face."""
     k = len(codec.detail_scale)
     points = (codec.shape_mean + codec.decode_shape(code[k:])) * 58 + [128, 128, 0]
@@ -100,15 +119,14 @@ def _portrait(codec: Codec, code: Floats) -> tuple[Pixels, list[Face]]:
     points[POINTS : POINTS + 5], points[POINTS + 5 :] = points[RIGHT_EYE].mean(0), points[LEFT_EYE].mean(0)
     place, on_face = codec.mesh.locate(points, Window(0, 0, 256, 256))
     plain = np.broadcast_to(np.array([150, 123, 108], np.float32), (SIDE, SIDE, 3))
-    skin = remap(from_detail(codec.decode(code[:k]), plain), place).clip(0, 255)
+    skin = remap(from_detail(_crisp(codec, fine, code), plain), place).clip(0, 255)
     pixels = np.where(on_face[..., None], skin, GREY).astype(np.uint8)
     return pixels, [Face(face_box(points), points)]
 
 
-def _sheet(codec: Codec, codes: Floats) -> Pixels:
+def _sheet(codec: Codec, fine: FineDetail, codes: Floats) -> Pixels:
     plain = np.full((SIDE, SIDE, 3), GREY, np.float32) * [1.0, 0.82, 0.72]
-    k = len(codec.detail_scale)
-    maps = [from_detail(codec.decode(code[:k]), plain.astype(np.float32)) for code in codes]
+    maps = [from_detail(_crisp(codec, fine, code), plain.astype(np.float32)) for code in codes]
     tiles = [np.where(codec.mesh.inside[..., None], tile.clip(0, 255), 255).astype(np.uint8) for tile in maps]
     return np.vstack([np.hstack(tiles[i : i + 8]) for i in range(0, len(tiles) // 8 * 8, 8)])
 
