@@ -20,6 +20,9 @@ MARGIN = 0.06
 LEAST_MARGIN = 0.025
 """With less than this nobody is given a new face, however many were tried."""
 
+SPARE = 0.01
+"""So much more than the threshold from identities given before: who is drawn next to somebody changes their look."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Likeness:
@@ -46,8 +49,9 @@ class Likeness:
 
     @property
     def margin(self) -> float:
-        """How far beyond the threshold from the source; negative when the verdict is a failure."""
-        return self.to_source - self.threshold if self.verdict == "pass" else -1.0
+        """How far beyond the threshold from the source; negative when the verdict is a failure, or might become one."""
+        apart = self.verdict == "pass" and self.to_given >= self.threshold + SPARE
+        return self.to_source - self.threshold if apart else -1.0
 
     @property
     def is_safe(self) -> bool:
