@@ -25,8 +25,8 @@ from identigen.models import asset, borrow
 from identigen.types import Bools, Floats, Pixels
 
 Glasses = Literal["none", "clear", "dark"]
-SIDE = 192  # of the square that the network looks at
-ROOM = 1.4  # side of the square, in longer sides of the upright face
+SIDE = 160  # of the square that the network looks at
+ROOM = 7 / 6  # side of the square, in longer sides of the upright face
 SHUFFLE = 2
 WIDTHS = (16, 32, 56, 72)
 CHANNELS = 5  # red, green, blue, the face's oval, its features
@@ -126,9 +126,10 @@ class _Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.GroupNorm(8, width),
+            nn.BatchNorm2d(width),
             nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
             nn.SiLU(),
             nn.Conv2d(width, width, 3, padding=1),
         )

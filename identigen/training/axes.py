@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +59,7 @@ def fit_kin(faces: Faces, axes: Axes) -> tuple[Floats, Floats]:
     return vt[:KIN].astype(np.float32), (-vt[:KIN] @ centre).astype(np.float32)
 
 
-def glasses_score(faces: Faces, labels: dict[str, Label], details: Iterable[npt.NDArray[np.floating]]) -> Floats:
+def glasses_score(faces: Faces, labels: dict[str, Label], details: Iterable[npt.NDArray[Any]]) -> Floats:
     """How much each face looks as if it wore glasses, about 0 to 1, from its detail `(SIDE, SIDE, 3)` at the eyes."""
     greys = (detail[20:100].astype(np.float32).mean(-1) for detail in details)
     bands = np.array([cv2.resize(grey, (64, 27), interpolation=cv2.INTER_AREA) for grey in greys])

@@ -27,8 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("faces", type=Path, help="folder of training faces with index.csv")
     parser.add_argument("out", type=Path, help="folder for weights and figures")
-    parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     try:

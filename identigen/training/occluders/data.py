@@ -148,10 +148,10 @@ def cover(picture: Bytes, person: Bools, above: Bools, points: Floats, *, free: 
     mask[features & (rows < mouth)] = cv2.GC_PR_FGD
     window = picture.copy()
     window[~person] = np.median(picture[hairy], axis=0).astype(np.uint8)
-    window = cv2.resize(window, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # a quarter of the time
-    mask = np.ascontiguousarray(mask[::2, ::2])
+    window = np.asarray(cv2.resize(window, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+    mask = np.ascontiguousarray(mask[::2, ::2])  # a quarter of the time
     cv2.setRNGSeed(0)
-    cv2.grabCut(window, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(window, mask, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)
     parted = np.isin(mask, (cv2.GC_BGD, cv2.GC_PR_BGD)).astype(np.float32)
     hair = (cv2.resize(parted, (SIDE, SIDE)) > 0.5) & region
     hair = _connected(hair & ~(middle & features), hairy & ~oval)

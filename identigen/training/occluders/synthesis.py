@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,9 +19,11 @@ from identigen.training.occluders.data import COVERED, UNKNOWN, Bases, Bytes
 from identigen.types import Floats
 
 Rng = np.random.Generator
+Change = Callable[["Scene", Rng], None]
 OCCLUDER, GLASSES = 0, 1
 HALF = 0.5  # opacity from which a pixel counts as covered
 TRACE = 0.12  # and below which it does not
+WORN, OCCLUDED, TWO = 0.5, 0.55, 0.25  # share of scenes with glasses, with an occluder, and of these with two
 TINTED = 0.35  # opacity of a lens from which it hides an eye
 _Y, _X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
 
@@ -64,25 +67,24 @@ def compose(bases: Bases, row: int, rng: Rng) -> tuple[Bytes, Bytes, Floats]:
     truth = np.zeros((SIDE, SIDE, 2), np.uint8)
     truth[..., OCCLUDER] = bases.truth[row]
     scene = Scene(bases.pictures[row].astype(np.float32), truth, bases.points[row].copy(), bases)
-    for change, share in ((brows, 0.15), (beard, 0.15), (make_up, 0.15), (wrinkles, 0.25), (sockets, 0.2), (spots, 0.1)):
-        if rng.uniform() < share:
-            change(scene, rng)
-    covers: list[Callable[[Scene, Rng], None]] = []
-    if rng.uniform() < 0.5:
+    _some_of(SKIN, scene, rng)
+    covers: list[Change] = []
+    if rng.uniform() < WORN:
         covers.append(glasses)
-    if rng.uniform() < 0.55:
-        kinds = (transplant, strands, hat, hood, hand, thing)
-        covers += [kinds[k] for k in rng.choice(len(kinds), 2, False, (0.36, 0.24, 0.1, 0.06, 0.14, 0.1))][
-            : 1 + int(rng.uniform() < 0.25)
-        ]
-    rng.shuffle(covers)  # type: ignore[arg-type]
-    for change in covers:
-        change(scene, rng)
-    for change, share in ((shadow, 0.45), (shine, 0.15), (coloured_light, 0.12)):
-        if rng.uniform() < share:
-            change(scene, rng)
+    if rng.uniform() < OCCLUDED:
+        picked = rng.choice(len(COVERS), 2, False, list(COVERS.values()))
+        covers += [list(COVERS)[k] for k in picked[: 1 + int(rng.uniform() < TWO)]]
+    for k in rng.permutation(len(covers)):
+        covers[k](scene, rng)
+    _some_of(LIGHT, scene, rng)
     np.clip(scene.picture, 0, 255, scene.picture)
     return _photographed(scene, rng)
+
+
+def _some_of(changes: dict[Change, float], scene: Scene, rng: Rng) -> None:
+    for change, share in changes.items():
+        if rng.uniform() < share:
+            change(scene, rng)
 
 
 # Hair
@@ -101,14 +103,14 @@ def transplant(scene: Scene, rng: Rng) -> None:
     if rng.uniform() < 0.5:
         source = source[:, ::-1]
     scale, turn = rng.uniform(0.8, 1.2), rng.normal(0, 0.15)
-    shift = np.array([rng.normal(0, 16), rng.uniform(-6, 46)])
+    shift = np.array([rng.normal(0, 16), rng.uniform(-6, 36)])
     x, y = _X - SIDE / 2 - shift[0], _Y - SIDE / 2 - shift[1]
     across, down = (np.cos(turn) * x + np.sin(turn) * y) / scale, (np.cos(turn) * y - np.sin(turn) * x) / scale
     slant = rng.normal(0, 0.5)
     torn = rng.uniform(0, 9) * _tufts(rng, _X + slant * _Y) + rng.uniform(0, 3) * _tufts(rng, 3 * (_X + slant * _Y))
     places = (across + SIDE / 2 + slant * torn).astype(np.float32), (down + SIDE / 2 + torn).astype(np.float32)
     moved = cv2.remap(np.ascontiguousarray(source), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    opacity = cv2.GaussianBlur(moved[..., 3].astype(np.float32) / 255, (0, 0), rng.uniform(0.5, 1.2))
+    opacity = _blurred(moved[..., 3].astype(np.float32) / 255, rng.uniform(0.5, 1.2))
     colour = moved[..., :3].astype(np.float32)
     if rng.uniform() < 0.5:
         colour = _dyed(colour, opacity, rng)
@@ -130,7 +132,7 @@ def strands(scene: Scene, rng: Rng) -> None:
         end = root + length * np.array([away, 1.0])
         bend = (root + end) / 2 + rng.normal(0, 0.16, 2) * length
         spread, tip = rng.uniform(1, 9), rng.uniform(0.1, 1.1)
-        for _ in range(int(rng.integers(3, 8 + 6 * spread))):
+        for _ in range(int(rng.integers(3, int(8 + 6 * spread)))):
             offset = rng.normal(0, spread)
             wild = rng.normal(0, 1.2, (3, 2))
             path = np.array([root, bend, end]) + np.outer([1, 0.8, tip], [offset, 0]) + wild
@@ -141,7 +143,7 @@ def strands(scene: Scene, rng: Rng) -> None:
             cv2.polylines(drawn, curve, False, (255,), thickness, cv2.LINE_AA, 4)
     opacity = drawn.astype(np.float32) / 255
     if rng.uniform() < 0.5:
-        opacity = cv2.GaussianBlur(opacity, (0, 0), 0.5)
+        opacity = _blurred(opacity, 0.5)
     _cast(scene, opacity, rng)
     scene.lay(colour, opacity * rng.uniform(0.75, 1.0), OCCLUDER)
 
@@ -274,7 +276,7 @@ def thing(scene: Scene, rng: Rng) -> None:
         corners = target + rng.normal(0, 0.28, (int(rng.integers(4, 8)), 2)) * width
         filled = np.zeros((SIDE, SIDE), np.float32)
         cv2.fillConvexPoly(filled, cv2.convexHull(np.round(corners).astype(np.int32)), (1.0,))
-        soft = cv2.GaussianBlur(filled, (0, 0), rng.uniform(1, 6))
+        soft = _blurred(filled, rng.uniform(1, 6))
         opacity = np.asarray(np.clip((soft - 0.5) * rng.uniform(6, 16) + 0.5, 0, 1), np.float32)
         light = 0.6 + 0.5 * soft
     colour = _stuff(scene, rng) * (rng.uniform(0.15, 0.5) if rng.uniform() < 0.4 else 1.0)
@@ -384,7 +386,7 @@ def _lenses(scene: Scene, glass: Floats, height: Floats, rng: Rng) -> None:
         shade = np.clip(shade - rng.uniform(0.1, 0.3) * (height + 1), 0.2, 1)
     colour = np.broadcast_to(rng.uniform(0, 60, 3) * rng.uniform(0.2, 1.2), (SIDE, SIDE, 3)).astype(np.float32)
     if rng.uniform() < 0.4:
-        mirrored = _stuff(scene, rng) if rng.uniform() < 0.5 else cv2.GaussianBlur(scene.picture[::-1], (0, 0), 4)
+        mirrored = _stuff(scene, rng) if rng.uniform() < 0.5 else _blurred(scene.picture[::-1], 4)
         colour = colour + mirrored * (rng.uniform(0.1, 0.8) * np.clip(0.5 + 0.7 * _noise(rng, 4), 0, 1)[..., None])
     opacity = np.asarray(glass * shade, np.float32)
     scene.lay(np.asarray(np.clip(colour, 0, 255), np.float32), opacity, GLASSES, np.where(opacity > TINTED, glass, 0))
@@ -420,7 +422,7 @@ def shadow(scene: Scene, rng: Rng) -> None:
     else:
         away = 20 * np.sin(away * rng.uniform(0.1, 0.35)) + rng.normal(0, 8)
     edge = np.clip(0.5 + away / rng.uniform(1, 5) ** rng.uniform(0.5, 2.2), 0, 1)
-    depth = 1 - rng.uniform(0.22, 0.85)
+    depth = 1 - rng.uniform(0.3, 0.9)
     tint = 1 + rng.normal(0, 0.06, 3)
     scene.picture *= 1 - (edge * depth)[..., None] * np.clip(tint, 0.8, 1.15).astype(np.float32)
     if rng.uniform() < 0.3:  # the lit side is exposed for, or over
@@ -457,7 +459,7 @@ def brows(scene: Scene, rng: Rng) -> None:
     drawn = np.zeros((SIDE, SIDE), np.float32)
     for ring in (RIGHT_BROW, LEFT_BROW):
         cv2.fillConvexPoly(drawn, cv2.convexHull(np.round(scene.points[ring]).astype(np.int32)), (1.0,))
-    drawn = cv2.GaussianBlur(cv2.dilate(drawn, np.ones((int(rng.integers(1, 5)),) * 2)), (0, 0), rng.uniform(1, 2))
+    drawn = _blurred(cv2.dilate(drawn, np.ones((int(rng.integers(1, 5)),) * 2)), rng.uniform(1, 2))
     opacity = drawn * np.clip(rng.uniform(0.4, 0.9) + 0.35 * _noise(rng, 96), 0, 1)
     scene.picture += (_palette(rng) - scene.picture) * opacity[..., None]
 
@@ -473,7 +475,7 @@ def beard(scene: Scene, rng: Rng) -> None:
     drawn *= np.clip((_Y - points[2, 1]) / 3 + 1.0, 0, 1) * np.clip((_Y + cheeks - points[13, 1]) / 6 + 1.5, 0, 1)
     lips = np.zeros((SIDE, SIDE), np.float32)
     cv2.fillPoly(lips, [np.round(points[LIPS_OUTSIDE]).astype(np.int32)], (1.0,))
-    drawn = cv2.GaussianBlur(drawn, (0, 0), rng.uniform(2, 5)) * (1 - cv2.GaussianBlur(lips, (0, 0), 1))
+    drawn = _blurred(drawn, rng.uniform(2, 5)) * (1 - _blurred(lips, 1))
     opacity = drawn * np.clip(rng.uniform(0.2, 0.85) + 0.35 * _noise(rng, 96) + 0.2 * _noise(rng, 10), 0, 1)
     scene.picture += (_palette(rng) - scene.picture) * opacity[..., None]
 
@@ -485,7 +487,7 @@ def make_up(scene: Scene, rng: Rng) -> None:
     rings = ((LIPS_OUTSIDE,), (RIGHT_EYE, LEFT_EYE), CHEEKS)[kind]
     for ring in rings:
         cv2.fillConvexPoly(drawn, cv2.convexHull(np.round(scene.points[ring]).astype(np.int32)), (1.0,))
-    drawn = cv2.GaussianBlur(drawn, (0, 0), (1.0, 3.0, 6.0)[kind]) * rng.uniform(0.2, 0.7)
+    drawn = _blurred(drawn, (1.0, 3.0, 6.0)[kind]) * rng.uniform(0.2, 0.7)
     scene.picture += (rng.uniform(20, 220, 3).astype(np.float32) * [1, 0.5, 0.6] - scene.picture) * drawn[..., None]
 
 
@@ -507,7 +509,7 @@ def wrinkles(scene: Scene, rng: Rng) -> None:
         inner, outer = scene.points[133 if side < 0 else 362], scene.points[33 if side < 0 else 263]
         sag = rng.uniform(4, 14)
         _crease(drawn, np.array([inner, (inner + outer) / 2, outer]) + np.outer([0.4, 1, 0.3], [0, sag]), rng)
-    soft = cv2.GaussianBlur(np.minimum(drawn, 1), (0, 0), rng.uniform(0.6, 1.4))
+    soft = _blurred(np.minimum(drawn, 1), rng.uniform(0.6, 1.4))
     scene.dim(1 - rng.uniform(0.15, 0.6) * soft)
     scene.dim(1 + rng.uniform(0, 0.2) * np.roll(soft, 2, 0))
 
@@ -518,7 +520,7 @@ def sockets(scene: Scene, rng: Rng) -> None:
     for ring in (RIGHT_EYE, LEFT_EYE):
         cv2.fillConvexPoly(drawn, cv2.convexHull(np.round(scene.points[ring]).astype(np.int32)), (1.0,))
     growth = int(rng.integers(1, 16))
-    drawn = cv2.GaussianBlur(cv2.dilate(drawn, np.ones((growth, growth))), (0, 0), rng.uniform(1, 5))
+    drawn = _blurred(cv2.dilate(drawn, np.ones((growth, growth))), rng.uniform(1, 5))
     scene.dim(1 - rng.uniform(0.2, 0.75) * drawn)
 
 
@@ -534,7 +536,7 @@ def spots(scene: Scene, rng: Rng) -> None:
     for _ in range(int(rng.integers(1, 60))):
         spot = int(left + width * rng.uniform(0.1, 0.9)), int(top + height * rng.uniform(0.05, 0.95))
         cv2.circle(drawn, spot, int(rng.integers(0, 3)), (float(rng.uniform(0.2, 1)),), -1)
-    scene.dim(1 - rng.uniform(0.1, 0.5) * cv2.GaussianBlur(drawn, (0, 0), 0.8))
+    scene.dim(1 - rng.uniform(0.1, 0.5) * _blurred(drawn, 0.8))
 
 
 # The photo
@@ -548,32 +550,30 @@ def _photographed(scene: Scene, rng: Rng) -> tuple[Bytes, Bytes, Floats]:
         move[:, 0] *= -1
     middle = np.full(2, (SIDE - 1) / 2)
     affine = np.hstack([move, (middle - move @ middle + rng.normal(0, 4, 2))[:, None]])
-    picture = cv2.warpAffine(
-        scene.picture, affine, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    truth = cv2.warpAffine(scene.truth, affine, (SIDE, SIDE), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT,
-                           borderValue=(UNKNOWN, UNKNOWN))  # fmt: skip
+    size = (SIDE, SIDE)
+    picture = np.asarray(cv2.warpAffine(scene.picture, affine, size, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    nothing = (UNKNOWN, UNKNOWN)
+    truth = cv2.warpAffine(scene.truth, affine, size, flags=cv2.INTER_NEAREST, borderValue=nothing).astype(np.uint8)
     points = scene.points @ move.T + affine[:, 2] + rng.normal(0, 1.2, 2) + rng.normal(0, 0.4, scene.points.shape)
     if rng.uniform() < 0.12:
         _cut(picture, truth, rng)
-    if rng.uniform() < 0.35:
-        small = int(SIDE * np.exp(rng.uniform(np.log(0.22), 0)))
-        reduced = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
-        reduced = _compressed(reduced, rng) if rng.uniform() < 0.5 else reduced
-        picture = cv2.resize(
-            reduced, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC if rng.uniform() < 0.5 else cv2.INTER_LINEAR
-        )
+    if rng.uniform() < 0.28:
+        small = int(SIDE * np.exp(rng.uniform(np.log(0.24), 0)))
+        picture = np.asarray(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), np.float32)
+        picture = _compressed(picture, rng) if rng.uniform() < 0.5 else picture
+        method = cv2.INTER_CUBIC if rng.uniform() < 0.5 else cv2.INTER_LINEAR
+        picture = np.asarray(cv2.resize(picture, size, interpolation=method), np.float32)
     elif rng.uniform() < 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.6))
+        picture = _blurred(picture, rng.uniform(0.4, 1.6))
     if rng.uniform() < 0.25:
         picture = np.repeat((picture @ np.array([0.3, 0.59, 0.11], np.float32))[..., None], 3, -1)
-    contrast, level = np.exp(rng.normal(0, 0.2)), rng.normal(0, 14)
+    contrast, level = np.exp(rng.normal(0, 0.15)), rng.normal(0, 10)
     picture = (picture - 120) * contrast + 120 + level
-    picture = 255 * (np.clip(picture, 0, 255) / 255) ** np.exp(rng.normal(0, 0.2))
+    picture = 255 * (np.clip(picture, 0, 255) / 255) ** np.exp(rng.normal(0, 0.15))
     picture *= np.exp(rng.normal(0, 0.05, 3))
     if rng.uniform() < 0.4:
         grain = rng.standard_normal((SIDE, SIDE, 1 if rng.uniform() < 0.5 else 3), np.float32)
-        picture = picture + rng.uniform(1, 10) * grain
+        picture = picture + rng.uniform(1, 7) * grain
     if rng.uniform() < 0.25:
         picture = _compressed(picture, rng)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8), truth, points.astype(np.float32)
@@ -600,7 +600,11 @@ def _cast(scene: Scene, opacity: Floats, rng: Rng, reach: float = 8) -> None:
         return
     shift = np.array([[1, 0, rng.normal(0, reach / 2)], [0, 1, rng.uniform(0, reach)]])
     fallen = cv2.warpAffine(opacity, shift, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
-    scene.dim(1 - rng.uniform(0.05, 0.6) * cv2.GaussianBlur(fallen, (0, 0), rng.uniform(0.6, 0.6 * reach)))
+    scene.dim(1 - rng.uniform(0.05, 0.6) * _blurred(fallen, rng.uniform(0.6, 0.6 * reach)))
+
+
+def _blurred(picture: npt.NDArray[Any], spread: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), spread), np.float32)
 
 
 def _noise(rng: Rng, cells: int) -> Floats:
@@ -613,7 +617,7 @@ def _noise(rng: Rng, cells: int) -> Floats:
 def _tufts(rng: Rng, across: Floats) -> Floats:
     """Noise that depends on one coordinate `(SIDE, SIDE)` in pixels alone."""
     spread = rng.uniform(2, 6)
-    table = cv2.GaussianBlur(rng.standard_normal((1, 512)).astype(np.float32), (0, 0), spread)[0] * 1.9 * spread**0.5
+    table = _blurred(rng.standard_normal((1, 512)), spread)[0] * 1.9 * spread**0.5
     return np.asarray(table[np.round(across).astype(int) % 512], np.float32)
 
 
@@ -625,4 +629,10 @@ def _bezier(path: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _fixed(points: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]:
     """Points of the square on a canvas of twice its size, in eighths of a pixel."""
-    return np.round(8 * (2 * points + 0.5)).astype(np.int32)
+    return np.asarray(np.round(8 * (2 * points + 0.5)), np.int32)
+
+
+# How often each is laid over a face, if any is; what covers nothing, and how many scenes have it.
+COVERS: dict[Change, float] = {transplant: 0.36, strands: 0.24, hat: 0.1, hood: 0.06, hand: 0.14, thing: 0.1}
+SKIN: dict[Change, float] = {brows: 0.15, beard: 0.15, make_up: 0.15, wrinkles: 0.25, sockets: 0.2, spots: 0.1}
+LIGHT: dict[Change, float] = {shadow: 0.45, shine: 0.15, coloured_light: 0.12}

@@ -23,16 +23,16 @@ from identigen.types import Floats
 
 BESIDE = 0.2  # weight of what lies outside the face's oval: only context
 OVERLAP = 0.5  # weight of the overlap loss, which thin frames need
-MEMORY = 0.995
-WARM = 100  # steps until the full rate
+MEMORY = 0.998
+WARM = 200  # steps until the full rate
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
     """How a training goes: `steps` of `batch` scenes, learning rate, seed."""
 
-    steps: int = 2500
-    batch: int = 12
+    steps: int = 8000
+    batch: int = 8
     rate: float = 2e-3
     seed: int = 0
 
@@ -78,11 +78,12 @@ def train(bases: Bases, course: Course, snapshot: Path | None = None) -> Segment
         optimiser.step()
         share = 1 - min(MEMORY, (step + 1) / (step + 10))
         with torch.no_grad():
-            for kept, new in zip(average.parameters(), network.parameters(), strict=True):
-                kept.lerp_(new, share)
+            for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+                if kept.is_floating_point():
+                    kept.lerp_(new, share)
         total += float(loss.detach())
-        if (step + 1) % 100 == 0:
-            print(f"{step + 1} loss {total / 100:.4f} {(time.monotonic() - began) / 60:.1f} min", flush=True)
+        if (step + 1) % 250 == 0:
+            print(f"{step + 1} loss {total / 250:.4f} {(time.monotonic() - began) / 60:.1f} min", flush=True)
             total = 0.0
             if snapshot:
                 write_segmenter(average, snapshot)
