@@ -126,13 +126,13 @@ def test_a_tilted_head_is_looked_at_upright(portrait: tuple[Pixels, Floats]) -> 
 
 def test_the_square_shows_the_whole_face(portrait: tuple[Pixels, Floats]) -> None:
     picture, points = portrait
-    for scale in (0.2, 1.0, 3.0):
+    for scale in (0.5, 1.0, 3.0):
         sized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         to_square = square(points * scale)
         placed = points[:468, :2] * scale @ to_square[:, :2].T + to_square[:, 2]
         assert placed.min() > 0
         assert placed.max() < SIDE
-        assert np.abs(look(sized, to_square) - look(picture, square(points))).mean() < 12
+        assert np.abs(look(sized, to_square) - look(picture, square(points))).mean() < 8
     assert 0.2 < outlines(np.asarray(placed, np.float32))[..., 0].mean() < 0.6
 
 
