@@ -31,9 +31,10 @@ SHUFFLE = 2
 WIDTHS = (16, 32, 56, 72)
 CHANNELS = 5  # red, green, blue, the face's oval, its features
 CERTAIN = 0.5
+FAINT = 0.4  # how likely the rest of a frame must be where some of it is certain
 SMALLEST = 24  # canonical pixels: fewer are a mole
 LEAST_FRAME = 0.03  # of the eyes' surroundings that frames cover
-LEAST_LENS = 0.5  # of the lenses that dark ones cover, on either side
+LEAST_LENS = 0.5  # of each eye that dark ones cover
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,9 +51,12 @@ def find_occluders(mesh: Mesh, pixels: Pixels, points: Floats, network: Segmente
     to_square = square(points)
     placed = np.asarray(points[:POINTS, :2] @ to_square[:, :2].T + to_square[:, 2], np.float32)
     shares = mesh.unwarp(shares_of(look(pixels, to_square), placed, network), placed)
-    over, worn = (_large_parts((shares[..., k] > CERTAIN) & mesh.inside) for k in range(2))
-    glasses = _kind(mesh, worn)
-    return Occluders(over, worn & (glasses != "none"), glasses)
+    over, certain = (_large_parts((shares[..., k] > CERTAIN) & mesh.inside) for k in range(2))
+    glasses = _kind(mesh, certain)
+    worn = _large_parts((shares[..., 1] > FAINT) & mesh.inside) & (glasses != "none")
+    if glasses == "clear":  # they are looked through
+        worn &= ~(_hull(mesh, RIGHT_EYE, 1) | _hull(mesh, LEFT_EYE, 1))
+    return Occluders(over, worn, glasses)
 
 
 def square(points: Floats) -> Floats:
@@ -170,15 +174,11 @@ def read_segmenter(path: Path) -> Segmenter:
 
 
 def _kind(mesh: Mesh, worn: Bools) -> Glasses:
-    """Dark where both lenses are covered, clear where there are frames."""
-    sides = [_hull(mesh, ring, 9) & ~_hull(mesh, brow, 3) for ring, brow in _PAIRS]
-    if min(float(worn[side].mean()) for side in sides) > LEAST_LENS:
+    """Dark where both eyes are covered, clear where there are frames."""
+    if min(float(worn[_hull(mesh, eye, 2)].mean()) for eye in (RIGHT_EYE, LEFT_EYE)) > LEAST_LENS:
         return "dark"
     around = _hull(mesh, EYES, 20)
     return "clear" if float(worn[around].mean()) > LEAST_FRAME else "none"
-
-
-_PAIRS = ((RIGHT_EYE, RIGHT_BROW), (LEFT_EYE, LEFT_BROW))
 
 
 def _hull(mesh: Mesh, points: npt.NDArray[np.intp], growth: int) -> Bools:

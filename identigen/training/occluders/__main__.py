@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="folder for weights and figures")
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin from these weights")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     try:
@@ -49,8 +51,9 @@ def run(given: argparse.Namespace) -> None:
     work = given.out / "work"
     bases, held = read_bases(given.faces, work)
     print(f"{len(bases)} faces to learn from, {len(held)} held out", flush=True)
-    course = Course(steps=given.steps, batch=given.batch, seed=given.seed)
-    trained = train(bases, course, work / "occluders.safetensors")
+    course = Course(given.steps, given.batch, given.rate, given.seed)
+    start = read_segmenter(given.start) if given.start else None
+    trained = train(bases, course, work / "occluders.safetensors", start)
     write_segmenter(trained, given.out / "occluders.safetensors")
     network = read_segmenter(given.out / "occluders.safetensors")
     occluder, glasses = overlap(network, held, HELD)

@@ -23,7 +23,7 @@ Change = Callable[["Scene", Rng], None]
 OCCLUDER, GLASSES = 0, 1
 HALF = 0.5  # opacity from which a pixel counts as covered
 TRACE = 0.12  # and below which it does not
-WORN, OCCLUDED, TWO = 0.5, 0.55, 0.25  # share of scenes with glasses, with an occluder, and of these with two
+WORN, OCCLUDED, TWO = 0.55, 0.55, 0.25  # share of scenes with glasses, with an occluder, and of these with two
 TINTED = 0.35  # opacity of a lens from which it hides an eye
 _Y, _X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
 
@@ -332,7 +332,7 @@ def glasses(scene: Scene, rng: Rng) -> None:
         x = x * (1 - 0.5 * droop * np.maximum(y, 0)) + 0.4 * droop * np.maximum(y, 0) * 0.5
         middle = centre + level * side * rng.uniform(0, 0.05) * apart + down * shift
         loops.append(middle + np.outer(side * x * wide * share, level) + np.outer(y * high, down))
-    thick = int(rng.choice([1, 1, 2, 2, 3, 3, 4, 5, 7]))
+    thick = int(rng.choice([1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 7]))
     frame = np.zeros((2 * SIDE, 2 * SIDE), np.uint8)
     half, browed = rng.uniform() < 0.12, int(rng.integers(2, 7)) * (rng.uniform() < 0.2)
     for loop in loops:
@@ -364,13 +364,13 @@ def glasses(scene: Scene, rng: Rng) -> None:
     _cast(scene, opacity, rng, 5)
     _lenses(scene, glass, np.asarray((_Y - centres[:, 1].mean()) / high, np.float32), rng)
     metal = thick < 4 and rng.uniform() < 0.7
-    scene.lay(_frame_colour(metal, rng), opacity * (0.55 if rng.uniform() < 0.08 else 1.0), GLASSES,
+    scene.lay(_frame_colour(scene, metal, rng), opacity * (0.55 if rng.uniform() < 0.08 else 1.0), GLASSES,
               np.minimum(1, opacity * 1.3))  # fmt: skip
 
 
 def _lenses(scene: Scene, glass: Floats, height: Floats, rng: Rng) -> None:
     """Clear with reflections, or dark, fading downwards, or mirroring; `height` is -1 at the upper rim and 1 below."""
-    if rng.uniform() < 0.62:
+    if rng.uniform() < 0.6:
         scene.lay(np.broadcast_to(rng.uniform(0, 255, 3), (SIDE, SIDE, 3)).astype(np.float32),
                   glass * rng.uniform(0, 0.12), GLASSES, np.zeros_like(glass))  # fmt: skip
         if rng.uniform() < 0.5:
@@ -385,6 +385,10 @@ def _lenses(scene: Scene, glass: Floats, height: Floats, rng: Rng) -> None:
     if rng.uniform() < 0.35:
         shade = np.clip(shade - rng.uniform(0.1, 0.3) * (height + 1), 0.2, 1)
     colour = np.broadcast_to(rng.uniform(0, 60, 3) * rng.uniform(0.2, 1.2), (SIDE, SIDE, 3)).astype(np.float32)
+    if rng.uniform() < 0.5:  # tinted: what is behind shines through in another colour
+        through = rng.uniform(0.15, 0.6) * np.clip(1 + rng.normal(0, 0.4, 3), 0.3, 1.8)
+        colour = scene.picture * np.clip(through, 0.03, 0.75).astype(np.float32) + 0.3 * colour
+        shade = np.clip(shade + 0.2, 0, 1)
     if rng.uniform() < 0.4:
         mirrored = _stuff(scene, rng) if rng.uniform() < 0.5 else _blurred(scene.picture[::-1], 4)
         colour = colour + mirrored * (rng.uniform(0.1, 0.8) * np.clip(0.5 + 0.7 * _noise(rng, 4), 0, 1)[..., None])
@@ -392,14 +396,17 @@ def _lenses(scene: Scene, glass: Floats, height: Floats, rng: Rng) -> None:
     scene.lay(np.asarray(np.clip(colour, 0, 255), np.float32), opacity, GLASSES, np.where(opacity > TINTED, glass, 0))
 
 
-def _frame_colour(metal: bool, rng: Rng) -> Floats:
+def _frame_colour(scene: Scene, metal: bool, rng: Rng) -> Floats:
+    """Metal, black, brown, of the skin's own hue, or of any colour `(SIDE, SIDE, 3)`; unevenly lit."""
     kind = rng.uniform()
     if metal:
         base = np.array([[196, 160, 90], [180, 182, 186], [60, 60, 64], [176, 120, 100]])[rng.integers(4)]
-    elif kind < 0.5:
+    elif kind < 0.4:
         base = np.full(3, rng.uniform(5, 45)) + rng.normal(0, 4, 3)
-    elif kind < 0.75:
+    elif kind < 0.6:
         base = np.array([90, 56, 34]) * rng.uniform(0.5, 1.5)
+    elif kind < 0.8:
+        base = scene.skin * rng.choice([rng.uniform(0.4, 0.8), rng.uniform(1.15, 1.5)]) + rng.normal(0, 15, 3)
     else:
         base = rng.uniform(0, 255, 3)
     uneven = 0.5 if metal or rng.uniform() < 0.3 else 0.15

@@ -53,13 +53,13 @@ def scenes(bases: Bases, count: int, seed: tuple[int, ...]) -> Batch:
     return np.stack(pictures), np.stack(truths), np.stack(points)
 
 
-def train(bases: Bases, course: Course, snapshot: Path | None = None) -> Segmenter:
+def train(bases: Bases, course: Course, snapshot: Path | None = None, start: Segmenter | None = None) -> Segmenter:
     """The running average of a network that is taught `course.steps` batches; print how it goes.
 
-    What there is of it is written to `snapshot` every now and then, to be looked at.
+    What there is of it is written to `snapshot` every now and then, to be looked at; `start` is taught on.
     """
     torch.manual_seed(course.seed)
-    network = Segmenter().to(memory_format=torch.channels_last)
+    network = (start or Segmenter()).train().to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), course.rate, weight_decay=1e-3)
     began, total = time.monotonic(), 0.0
