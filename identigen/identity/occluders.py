@@ -31,10 +31,10 @@ SHUFFLE = 2
 WIDTHS = (16, 32, 56, 72)
 CHANNELS = 5  # red, green, blue, the face's oval, its features
 CERTAIN = 0.5
-FAINT = 0.4  # how likely the rest of a frame must be where some of it is certain
+FAINT = 0.3  # how likely the rest of a frame must be where some of it is certain
 SMALLEST = 24  # canonical pixels: fewer are a mole
-LEAST_FRAME = 0.03  # of the eyes' surroundings that frames cover
-LEAST_LENS = 0.5  # of each eye that dark ones cover
+LEAST_FRAME = 0.02  # of the eyes' surroundings that frames cover
+LEAST_LENS = 0.35  # of each eye that dark ones cover
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,7 +56,7 @@ def find_occluders(mesh: Mesh, pixels: Pixels, points: Floats, network: Segmente
     worn = _large_parts((shares[..., 1] > FAINT) & mesh.inside) & (glasses != "none")
     if glasses == "clear":  # they are looked through
         worn &= ~(_hull(mesh, RIGHT_EYE, 1) | _hull(mesh, LEFT_EYE, 1))
-    return Occluders(over, worn, glasses)
+    return Occluders(_with_edge(over) & mesh.inside, _with_edge(worn) & mesh.inside, glasses)
 
 
 def square(points: Floats) -> Floats:
@@ -185,6 +185,11 @@ def _hull(mesh: Mesh, points: npt.NDArray[np.intp], growth: int) -> Bools:
     canvas = np.zeros((MAP_SIDE, MAP_SIDE), np.uint8)
     cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(mesh.canonical[points]).astype(np.int32)), (1,))
     return np.asarray(cv2.dilate(canvas, disc(growth)) > 0)
+
+
+def _with_edge(flags: Bools) -> Bools:
+    """The pixel around it, too: edges of hair and frames are soft."""
+    return np.asarray(cv2.dilate(flags.astype(np.uint8), disc(1)) > 0)
 
 
 def _large_parts(flags: Bools) -> Bools:

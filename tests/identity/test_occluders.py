@@ -90,7 +90,7 @@ def in_grey(picture: Pixels, points: Floats) -> Pixels:
 @pytest.mark.parametrize("change", [as_it_is, in_grey, hard_shadow, highlight])
 def test_light_covers_nothing(portrait: tuple[Pixels, Floats], change: Draw) -> None:
     picture, points = portrait
-    assert covered(change(picture, points), points) < covered(picture, points) + FREE < 0.12
+    assert covered(change(picture, points), points) < covered(picture, points) + FREE < 0.2  # she has a fringe
 
 
 def test_a_fringe_lies_over_the_forehead(portrait: tuple[Pixels, Floats]) -> None:
