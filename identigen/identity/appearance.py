@@ -100,14 +100,6 @@ class Mesh:
         away = self.skin * (cv2.dilate(nose, disc(5)) == 0)
         return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
 
-    @cached_property
-    def fringe_zone(self) -> npt.NDArray[np.bool_]:
-        """Where hair may fall over the face: all above the brows, and both sides."""
-        y, x = np.mgrid[0:SIDE, 0:SIDE]
-        brows = self.canonical[np.concatenate([RIGHT_BROW, LEFT_BROW]), 1].min()
-        side = np.abs(x - (SIDE - 1) / 2) > 0.30 * SIDE
-        return np.asarray(self.inside & ((y < brows + 6) | side))
-
     def unwarp(self, pixels: npt.NDArray[Any], points: Floats, side: int = SIDE) -> Floats:
         """Look at the face `points` `(468+, 2+)` of a picture as a canonical map `(side, side, C) float32`."""
         owner, weights = self._raster
@@ -225,9 +217,8 @@ class Codec:
 
     `detail_mean` `(half, 3)`; `detail_basis` `(k, half * 3)` orthonormal rows on the left half of the map, with
     `detail_scale` `(k,)` their spread in the data and `detail_parity` +1 (even) or -1 (odd). `shape_mean` `(468, 3)` of
-    unit size, `shape_basis` `(m, 468 * 3)`, `shape_scale` `(m,)`, `shape_parity`. `expected_error` `(SIDE, SIDE)` is
-    the typical residual of an unhidden face, the ruler by which occluders are found; `modelling` `(SIDE, SIDE)` is the
-    average `shared_modelling`.
+    unit size, `shape_basis` `(m, 468 * 3)`, `shape_scale` `(m,)`, `shape_parity`. `modelling`
+    `(SIDE, SIDE)` is the average `shared_modelling`.
     """
 
     mesh: Mesh
@@ -239,7 +230,6 @@ class Codec:
     shape_basis: Floats
     shape_scale: Floats
     shape_parity: Floats
-    expected_error: Floats
     modelling: Floats
 
     @cached_property
@@ -351,7 +341,6 @@ _CODEC_FIELDS = (
     "shape_basis",
     "shape_scale",
     "shape_parity",
-    "expected_error",
     "modelling",
 )
 

@@ -1,126 +1,198 @@
-"""What lies in front of a face on the canonical map: hair, hats and scarves from the rim inwards, and glasses."""
+"""What lies in front of a face: hair, hats, scarves, hands, and glasses, told by a small network.
+
+It has learnt on faces over which such things were laid (Voo, Jiang, Loy 2022, "Delving into high-quality synthetic face
+occlusion segmentation datasets"), and on shadows, highlights and make-up that are none of them.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor, nn
 
-from identigen.identity.appearance import FLOOR, SIDE, Codec, Mesh, from_detail
-from identigen.landmarks import EYES, LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
+from identigen.identity.appearance import POINTS, Mesh
+from identigen.identity.appearance import SIDE as MAP_SIDE
+from identigen.landmarks import EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
-from identigen.types import Bools, Floats
+from identigen.models import asset, borrow
+from identigen.types import Bools, Floats, Pixels
 
 Glasses = Literal["none", "clear", "dark"]
-# Limits read off 298 labelled training faces: of 22 clear pairs 17 are found, of 11 dark ones 8 (one as a clear one);
-# 2 of 265 faces without any are taken for wearers.
-FRAME_LIMIT = 2.4
-DARK_LIMIT = 0.36
-ONE_SIDED = 1.5  # what cannot be compared with the other side has to be that much stronger
+SIDE = 160  # of the square that the network looks at
+ROOM = 7 / 6  # side of the square, in longer sides of the upright face
+SHUFFLE = 2
+WIDTHS = (16, 32, 56, 72)
+CHANNELS = 5  # red, green, blue, the face's oval, its features
+CERTAIN = 0.5
+FAINT = 0.3  # how likely the rest of a frame must be where some of it is certain
+SMALLEST = 24  # canonical pixels: fewer are a mole
+LEAST_FRAME = 0.02  # of the eyes' surroundings that frames cover
+LEAST_LENS = 0.35  # of each eye that dark ones cover
 
 
-def hair_over_skin(mesh: Mesh, texture: Floats, seen: Floats) -> npt.NDArray[np.bool_]:
-    """Where hair, a hat or a scarf lies over the upper face `(SIDE, SIDE)`: unlike the skin, and reaching the rim.
+@dataclass(frozen=True, eq=False, slots=True)
+class Occluders:
+    """On the canonical map `(192, 192)`: what lies `over` the face, the frames and dark lenses `worn`, their kind."""
 
-    The skin's light is modelled as a smooth surface fitted robustly to forehead, cheeks and nose.
-    """
-    small = SIDE // 3
-    log = np.log(cv2.resize(texture, (small, small), interpolation=cv2.INTER_AREA) + FLOOR)
-    tone = np.stack([log.mean(-1), log[..., 0] - log[..., 1], log[..., 2] - log[..., 1]], -1)
-    trusted = cv2.resize(seen, (small, small), interpolation=cv2.INTER_AREA) > 0.6
-    y, x = np.mgrid[-1 : 1 : small * 1j, -1 : 1 : small * 1j]
-    terms = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], -1)
-    skin = trusted & (cv2.resize(mesh.skin, (small, small), interpolation=cv2.INTER_AREA) > 0.5)
-    if skin.sum() < 60:
-        return np.zeros((SIDE, SIDE), bool)
-    weight = np.ones(int(skin.sum()))
-    fit = np.zeros((6, 3))
-    for _ in range(8):
-        pull = terms[skin] * weight[:, None]
-        calm = 0.02 * len(weight) * np.diag([0, 0.2, 0.2, 1, 1, 1])
-        fit = np.linalg.solve(pull.T @ terms[skin] + calm, pull.T @ tone[skin])
-        rest = _difference(tone[skin] - terms[skin] @ fit)
-        weight = 1 / (1 + (rest / max(float(np.median(rest)), 0.3)) ** 4)
-    unlike = _difference(tone - terms @ fit)
-    unlike = cv2.GaussianBlur(unlike.astype(np.float32), (0, 0), 0.8)
-    flag = ((unlike > 1.0) & trusted).astype(np.uint8)
-    flag &= (cv2.resize(mesh.fringe_zone.astype(np.uint8), (small, small)) > 0).astype(np.uint8)
-    flag = cv2.morphologyEx(flag, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(flag)
-    rim = cv2.erode(cv2.resize(mesh.inside.astype(np.uint8), (small, small)), np.ones((5, 5), np.uint8)) == 0
-    touching = [k for k in range(1, len(stats)) if stats[k, cv2.CC_STAT_AREA] > 8 and (rim & (labels == k)).any()]
-    found = np.isin(labels, touching).astype(np.float32)
-    return np.asarray(cv2.resize(cv2.dilate(found, np.ones((3, 3))), (SIDE, SIDE)) > 0.5)
+    over: Bools
+    worn: Bools
+    glasses: Glasses
 
 
-def _difference(tone: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """How unlike the expected skin a tone is, 1 = at the limit: darker counts more than brighter, colour most."""
-    light, red, blue = tone[..., 0], tone[..., 1], tone[..., 2]
-    light = np.where(light < 0, light / 0.42, light / 0.7)
-    return np.asarray(np.sqrt(light**2 + (red / 0.22) ** 2 + (blue / 0.3) ** 2))
+def find_occluders(mesh: Mesh, pixels: Pixels, points: Floats, network: Segmenter | None = None) -> Occluders:
+    """Tell what lies in front of the face `points` `(468+, 2+)` of a picture; `network` if not by the shipped one."""
+    to_square = square(points)
+    placed = np.asarray(points[:POINTS, :2] @ to_square[:, :2].T + to_square[:, 2], np.float32)
+    shares = mesh.unwarp(shares_of(look(pixels, to_square), placed, network), placed)
+    over, certain = (_large_parts((shares[..., k] > CERTAIN) & mesh.inside) for k in range(2))
+    glasses = _kind(mesh, certain)
+    worn = _large_parts((shares[..., 1] > FAINT) & mesh.inside) & (glasses != "none")
+    if glasses == "clear":  # they are looked through
+        worn &= ~(_hull(mesh, RIGHT_EYE, 1) | _hull(mesh, LEFT_EYE, 1))
+    return Occluders(_with_edge(over) & mesh.inside, _with_edge(worn) & mesh.inside, glasses)
 
 
-def find_glasses(codec: Codec, detail: Floats, expected: Floats, coarse: Floats, seen: Floats) -> tuple[Glasses, Bools]:
-    """Tell whether glasses are worn, and where their frames (and dark lenses) lie on the map `(SIDE, SIDE)`.
-
-    The codec has learnt faces without glasses, so that frames are what it cannot explain (`expected` is its attempt).
-    Strands, wrinkles and shadows it cannot explain either, but they do not lie below both eyes alike, as lower rims do.
-    Dark lenses betray themselves by how little light comes from both eyes.
-    """
-    mesh = codec.mesh
-    below, lens, zone = _eye_regions(mesh)
-    skin = (mesh.skin > 0.5) & (seen > 0.5) & ~_hull(mesh, EYES, 4)
-    if skin.sum() < 500:
-        return "none", np.zeros((SIDE, SIDE), bool)
-    rest = cv2.GaussianBlur(np.abs(detail - expected).mean(-1) * seen, (0, 0), 1.5) / codec.expected_error
-    rest /= np.median(rest[skin])
-    trusted = seen > 0.5
-    near = np.asarray(cv2.dilate(rest, np.ones((7, 7), np.uint8)), np.float32)
-    alike = np.where(trusted[:, ::-1], np.minimum(rest, near[:, ::-1]), rest / ONE_SIDED)
-    if _percentile(alike, below & trusted, 92) < FRAME_LIMIT:
-        return "none", np.zeros((SIDE, SIDE), bool)
-    light = from_detail(detail, coarse).mean(-1)
-    rows = np.arange(SIDE)[:, None] - mesh.canonical[EYES, 1].mean()
-    cheek = max(_percentile(light, skin & (rows > 25) & (rows < 60), 50) or 128.0, 1.0)
-    left = np.arange(SIDE)[None] < SIDE / 2
-    if all(_percentile(light, lens & side, 50) < DARK_LIMIT * cheek for side in (left, ~left)):
-        lenses = (zone & (light < 0.6 * cheek)).astype(np.uint8)
-        lenses = cv2.morphologyEx(lenses, cv2.MORPH_CLOSE, disc(7)).astype(np.uint8)
-        return "dark", np.asarray(cv2.dilate(lenses, disc(2)) > 0)
-    inner = cv2.dilate((_hull(mesh, RIGHT_EYE, 1) | _hull(mesh, LEFT_EYE, 1)).astype(np.uint8), disc(1)) > 0
-    frames = (zone & (rest > 2.0) & (alike > 1.3) & ~inner).astype(np.uint8)
-    frames = _large_parts(cv2.morphologyEx(frames, cv2.MORPH_CLOSE, disc(2)).astype(np.uint8), 30)
-    return "clear", np.asarray(cv2.dilate(frames, disc(1)) > 0)
+def square(points: Floats) -> Floats:
+    """Affine map `(2, 3)` from picture pixels to the network's square, in which the eyes of `points` lie level."""
+    across = points[LEFT_EYE, :2].mean(0) - points[RIGHT_EYE, :2].mean(0)
+    length = max(float(np.hypot(*across)), 1e-6)
+    turn = np.array([[across[0], across[1]], [-across[1], across[0]]]) / length
+    upright = points[:POINTS, :2] @ turn.T
+    low, high = upright.min(0), upright.max(0)
+    scale = SIDE / (ROOM * max(float((high - low).max()), 1e-6))
+    shift = (SIDE - 1) / 2 - scale * (low + high) / 2
+    return np.hstack([scale * turn, shift[:, None]]).astype(np.float32)
 
 
-def _eye_regions(mesh: Mesh) -> tuple[Bools, Bools, Bools]:
-    """Around the eyes: where lower rims lie, the lenses, and wherever a frame may be."""
-    brows = _hull(mesh, RIGHT_BROW, 4) | _hull(mesh, LEFT_BROW, 4)
-    y, x = np.mgrid[0:SIDE, 0:SIDE]
-    level = mesh.canonical[EYES, 1].mean()
-    across = np.abs(x - (SIDE - 1) / 2)
-    around = (_hull(mesh, RIGHT_EYE, 32) | _hull(mesh, LEFT_EYE, 32)) & mesh.inside
-    eyes = _hull(mesh, RIGHT_EYE, 8) | _hull(mesh, LEFT_EYE, 8)
-    below = around & ~eyes & (y > level + 8) & (across > 10)
-    lens = (_hull(mesh, RIGHT_EYE, 9) | _hull(mesh, LEFT_EYE, 9)) & ~brows
-    bridge = (across < 9) & (np.abs(y - level + 2) < 12)
-    temples = (np.abs(y - level + 4) < 10) & (across > 45)
-    return below, lens, (around | bridge | temples) & mesh.inside
+def look(picture: npt.NDArray[Any], to_square: Floats) -> Floats:
+    """A picture `(h, w, 3)` seen in the square, `(SIDE, SIDE, 3)`; what is reduced much is blurred first."""
+    scale = float(np.hypot(*to_square[0, :2]))
+    corners = np.array([[0, 0], [SIDE, 0], [0, SIDE], [SIDE, SIDE]]) - to_square[:, 2]
+    corners = corners @ np.linalg.inv(to_square[:, :2]).T
+    room = np.array(picture.shape[1::-1])
+    first = np.clip(np.floor(corners.min(0)) - 2, 0, room - 1).astype(int)
+    last = np.clip(np.ceil(corners.max(0)) + 2, first + 1, room).astype(int)
+    part = np.ascontiguousarray(picture[first[1] : last[1], first[0] : last[0]], np.float32)
+    if scale < 0.67:
+        part = np.asarray(cv2.GaussianBlur(part, (0, 0), 0.42 / scale), np.float32)
+    moved = to_square.copy()
+    moved[:, 2] += to_square[:, :2] @ first
+    seen = cv2.warpAffine(part, moved, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.float32)
+
+
+def outlines(points: Floats) -> Floats:
+    """What the mesh says `(SIDE, SIDE, 2)`: 1 within the oval of the face `points` in the square; brows, eyes, lips."""
+    drawn = np.zeros((2, SIDE, SIDE), np.uint8)
+    flat = np.round(points[:, :2]).astype(np.int32)
+    cv2.fillPoly(drawn[0], [flat[OVAL]], (1,))
+    for ring in (RIGHT_BROW, LEFT_BROW, RIGHT_EYE, LEFT_EYE, LIPS_OUTSIDE):
+        cv2.fillConvexPoly(drawn[1], cv2.convexHull(flat[ring]), (1,))
+    return np.asarray(np.moveaxis(drawn, 0, -1), np.float32)
+
+
+class Segmenter(nn.Module):
+    """U-Net: the square `(n, 5, s, s)` (picture and outlines in -1..1) to logits `(n, 2, s, s)`: occluder, glasses."""
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(CHANNELS * SHUFFLE**2, widths[0], 3, padding=1)
+        self.see = nn.ModuleList(_Block(a) for a in widths[:-1])
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
+        self.middle = nn.Sequential(_Block(widths[-1]), _Block(widths[-1]))
+        self.up = nn.ModuleList(nn.Sequential(nn.Conv2d(b, 4 * a, 1), nn.PixelShuffle(2)) for a, b in pairwise(widths))
+        self.refine = nn.ModuleList(_Block(a) for a in widths[:-1])
+        self.leave = nn.Conv2d(widths[0], 2 * SHUFFLE**2, 3, padding=1)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        h = self.enter(nn.functional.pixel_unshuffle(seen, SHUFFLE))
+        kept = []
+        for see, down in zip(self.see, self.down, strict=True):
+            kept.append(see(h))
+            h = down(kept[-1])
+        h = self.middle(h)
+        for up, refine, skip in zip(self.up[::-1], self.refine[::-1], kept[::-1], strict=True):
+            h = refine(up(h) + skip)
+        out: Tensor = nn.functional.pixel_shuffle(self.leave(nn.functional.silu(h)), SHUFFLE)
+        return out
+
+
+class _Block(nn.Module):
+    """Two convolutions around which the input is carried; normalised so that few steps of training are enough."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
+
+    def forward(self, h: Tensor) -> Tensor:
+        out: Tensor = h + self.body(h)
+        return out
+
+
+@torch.inference_mode()
+def shares_of(seen: Floats, points: Floats, network: Segmenter | None = None) -> Floats:
+    """How likely occluder and glasses `(SIDE, SIDE, 2)` are in a square `(SIDE, SIDE, 3)` of 0..255."""
+    given = as_input(seen[None], points[None])
+    shares = torch.sigmoid((network or load_segmenter())(given))[0]
+    return np.ascontiguousarray(np.moveaxis(shares.numpy(), 0, -1), np.float32)
+
+
+def as_input(seen: npt.NDArray[Any], points: Floats) -> Tensor:
+    """Squares `(n, SIDE, SIDE, 3)` of 0..255 with their `points` `(n, 468, 2)` as the network wants them."""
+    drawn = np.stack([outlines(each) for each in points])
+    channels = np.concatenate([seen.astype(np.float32) / 127.5 - 1, 2 * drawn - 1], -1)
+    return torch.from_numpy(channels).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+
+def load_segmenter() -> Segmenter:
+    """The shipped network, read once."""
+    with borrow("identigen-occluders", lambda: read_segmenter(asset("models/occluders.safetensors"))) as network:
+        return network
+
+
+def read_segmenter(path: Path) -> Segmenter:
+    """A network from its weights."""
+    from safetensors.torch import load_file
+
+    network = Segmenter()
+    network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    return network.eval().to(memory_format=torch.channels_last)
+
+
+def _kind(mesh: Mesh, worn: Bools) -> Glasses:
+    """Dark where both eyes are covered, clear where there are frames."""
+    if min(float(worn[_hull(mesh, eye, 2)].mean()) for eye in (RIGHT_EYE, LEFT_EYE)) > LEAST_LENS:
+        return "dark"
+    around = _hull(mesh, EYES, 20)
+    return "clear" if float(worn[around].mean()) > LEAST_FRAME else "none"
 
 
 def _hull(mesh: Mesh, points: npt.NDArray[np.intp], growth: int) -> Bools:
-    canvas = np.zeros((SIDE, SIDE), np.uint8)
+    canvas = np.zeros((MAP_SIDE, MAP_SIDE), np.uint8)
     cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(mesh.canonical[points]).astype(np.int32)), (1,))
     return np.asarray(cv2.dilate(canvas, disc(growth)) > 0)
 
 
-def _percentile(values: Floats, where: Bools, share: float) -> float:
-    return float(np.percentile(values[where], share)) if where.sum() > 20 else 0.0
+def _with_edge(flags: Bools) -> Bools:
+    """The pixel around it, too: edges of hair and frames are soft."""
+    return np.asarray(cv2.dilate(flags.astype(np.uint8), disc(1)) > 0)
 
 
-def _large_parts(flags: npt.NDArray[np.uint8], area: int) -> npt.NDArray[np.uint8]:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(flags)
-    large = [k for k in range(1, len(stats)) if stats[k, cv2.CC_STAT_AREA] >= area]
-    return np.isin(labels, large).astype(np.uint8)
+def _large_parts(flags: Bools) -> Bools:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(flags.astype(np.uint8))
+    large = [k for k in range(1, len(stats)) if stats[k, cv2.CC_STAT_AREA] >= SMALLEST]
+    return np.isin(labels, large)

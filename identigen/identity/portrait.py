@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from identigen.identity.appearance import POINTS, Codec, coarse_light, to_detail
 from identigen.identity.conditions import Conditions, light_cells, relief
-from identigen.identity.occluders import Glasses, find_glasses, hair_over_skin
+from identigen.identity.occluders import Glasses, find_occluders
 from identigen.landmarks import head_pose
 from identigen.types import Floats, Pixels
 
@@ -61,23 +61,12 @@ def read_portrait(
     mesh = codec.mesh
     texture = mesh.unwarp(pixels, points)
     facing = mesh.facing(points) * mesh.inside * _in_frame(codec, pixels, points)
-    hidden = hair_over_skin(mesh, texture, facing)
+    found = find_occluders(mesh, pixels, points)
+    hidden = found.over if glasses_off else found.over | found.worn
     seen = np.asarray(facing * ~hidden, np.float32)
     coarse = coarse_light(texture, seen)
     detail = np.clip(to_detail(texture, coarse), -1, 3)
     code = codec.encode(detail, seen)
-    glasses: Glasses = "none"
-    if not glasses_off:
-        bare = seen
-        for _ in range(2):  # the first reading of the face explains a part of the frames away
-            glasses, worn = find_glasses(codec, detail, codec.decode(code), coarse, bare)
-            if glasses == "none":
-                break
-            hidden = hidden | worn
-            seen = np.asarray(facing * ~hidden, np.float32)
-            coarse = coarse_light(texture, seen)
-            detail = np.clip(to_detail(texture, coarse), -1, 3)
-            code = codec.encode(detail, seen)
     aligned, turn, scale, centre = mesh.align(points[:POINTS], codec.shape_mean)
     pose = head_pose(points)
     raw = conditions.raw(light_cells(coarse), aligned, (pose.yaw, pose.pitch), relief(mesh, detail, seen), embedding)
@@ -87,7 +76,7 @@ def read_portrait(
         detail=detail,
         seen=seen,
         hidden=hidden,
-        glasses=glasses,
+        glasses="none" if glasses_off else found.glasses,
         expected=codec.decode(code),
         code=code,
         shape_code=codec.encode_shape(aligned),

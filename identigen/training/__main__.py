@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from identigen.errors import IdentiGenError
-from identigen.identity.appearance import SIDE, Codec
+from identigen.identity.appearance import Codec
 from identigen.landmarks import head_pose
 from identigen.training.axes import fit_axes, fit_kin, glasses_score
 from identigen.training.codec import (
@@ -27,7 +27,6 @@ from identigen.training.codec import (
     fit_shape,
     layout,
     mean_shape,
-    typical_error,
     typical_modelling,
     unwrap,
 )
@@ -70,16 +69,15 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     mean, mirror = mean_shape(faces.landmarks)
     mesh = layout(mean, mirror)
     maps = _stored_maps(work, lambda: unwrap(mesh, faces))
-    usable = choose(faces, maps, glasses_score(faces, labels, maps), mesh.inside)
+    usable = choose(faces, maps, glasses_score(faces, labels, maps.detail), mesh.inside)
     learn = np.flatnonzero(usable & ~faces.held_out)
     print(f"{faces.listed} listed, {len(faces.files)} kept, {usable.sum()} usable, {len(learn)} to learn", flush=True)
     detail_mean, basis, scale, parity = fit_detail(mesh, maps, DETAIL_COMPONENTS, 2, learn)
     shape_basis, shape_scale, shape_parity = fit_shape(mesh, mean, faces.landmarks[learn], SHAPE_COMPONENTS)
     codec = Codec(
         mesh, detail_mean.reshape(-1, 3), basis, scale, parity, mean, shape_basis, shape_scale, shape_parity,
-        np.zeros((SIDE, SIDE), np.float32), typical_modelling(maps, learn),
+        typical_modelling(maps, learn),
     )  # fmt: skip
-    codec = replace(codec, expected_error=typical_error(codec, maps, learn[::10]))
     fine = fit_fine_detail(codec, maps, learn)
     axes, quality = fit_axes(faces, labels)
     rows = np.flatnonzero(usable)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from identigen.recognition.attributes import Axes
-from identigen.training.codec import Maps
 from identigen.training.data import Faces, Label
 from identigen.types import Floats
 
@@ -58,9 +59,9 @@ def fit_kin(faces: Faces, axes: Axes) -> tuple[Floats, Floats]:
     return vt[:KIN].astype(np.float32), (-vt[:KIN] @ centre).astype(np.float32)
 
 
-def glasses_score(faces: Faces, labels: dict[str, Label], maps: Maps) -> Floats:
-    """How much each face looks as if it wore glasses, about 0 to 1, from the detail around the eyes."""
-    greys = (detail[20:100].astype(np.float32).mean(-1) for detail in maps.detail)
+def glasses_score(faces: Faces, labels: dict[str, Label], details: Iterable[npt.NDArray[Any]]) -> Floats:
+    """How much each face looks as if it wore glasses, about 0 to 1, from its detail `(SIDE, SIDE, 3)` at the eyes."""
+    greys = (detail[20:100].astype(np.float32).mean(-1) for detail in details)
     bands = np.array([cv2.resize(grey, (64, 27), interpolation=cv2.INTER_AREA) for grey in greys])
     x = np.nan_to_num(bands.reshape(len(bands), -1))
     u, _, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import (
     POINTS,
     SIDE,
-    Codec,
     Mesh,
     coarse_light,
     shared_modelling,
     to_detail,
 )
-from identigen.identity.occluders import hair_over_skin
+from identigen.identity.occluders import find_occluders
 from identigen.landmarks import EYES, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, head_pose
 from identigen.training.data import Faces
 from identigen.types import Floats
@@ -82,9 +80,9 @@ def unwrap(mesh: Mesh, faces: Faces) -> Maps:
     coarse = np.zeros((n, SIDE, SIDE, 3), np.float16)
     detail, seen = np.zeros_like(coarse), np.zeros((n, SIDE, SIDE), np.float16)
     for i in range(n):
-        texture = mesh.unwarp(faces.pixels(i), faces.landmarks[i])
-        weight = mesh.facing(faces.landmarks[i]) * mesh.inside
-        weight = weight * ~hair_over_skin(mesh, texture, weight)
+        pixels, points = faces.pixels(i), faces.landmarks[i]
+        texture = mesh.unwarp(pixels, points)
+        weight = mesh.facing(points) * mesh.inside * ~find_occluders(mesh, pixels, points).over
         light = coarse_light(texture, weight)
         coarse[i], detail[i], seen[i] = light, np.clip(to_detail(texture, light), -1, 3), weight
     return Maps(coarse, detail, seen)
@@ -134,18 +132,6 @@ def fit_shape(mesh: Mesh, mean: Floats, points: Floats, components: int) -> tupl
 def typical_modelling(maps: Maps, rows: npt.NDArray[np.intp]) -> Floats:
     """The average `shared_modelling` `(SIDE, SIDE)` of the faces in `rows`."""
     return np.asarray(np.mean([shared_modelling(maps.coarse[i].astype(np.float32)) for i in rows], 0), np.float32)
-
-
-def typical_error(codec: Codec, maps: Maps, rows: npt.NDArray[np.intp]) -> Floats:
-    """Median absolute residual of the codec at each map pixel, made symmetric and smooth."""
-    errors = []
-    for i in rows:
-        weight = maps.seen[i].astype(np.float32)
-        detail = maps.detail[i].astype(np.float32)
-        rest = np.abs(detail - codec.decode(codec.encode(detail, weight, rounds=2))).mean(-1)
-        errors.append(np.where(weight > 0.5, rest, np.nan))
-    error = np.nan_to_num(np.nanmedian(np.array(errors), 0), nan=0.05).astype(np.float32)
-    return np.asarray(cv2.GaussianBlur((error + error[:, ::-1]) / 2, (0, 0), 2.0), np.float32)
 
 
 def _principal(rows: Floats, components: int, rounds: int = 2) -> tuple[Floats, Floats]:

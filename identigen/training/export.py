@@ -35,7 +35,7 @@ def export(
     step = np.abs(codec.detail_basis).max(1) / 127
     quantised = np.round(codec.detail_basis / step[:, None]).astype(np.int8)
     save_file({"basis": quantised, "step": step.astype(np.float32)}, folder / "texture.safetensors")
-    small = {name: getattr(codec, name).astype(np.float16) for name in ("shape_basis", "expected_error", "modelling")}
+    small = {name: getattr(codec, name).astype(np.float16) for name in ("shape_basis", "modelling")}
     exact = ("detail_mean", "detail_scale", "detail_parity", "shape_mean", "shape_scale", "shape_parity")
     small |= {name: getattr(codec, name).astype(np.float32) for name in exact}
     mesh = codec.mesh

@@ -1,0 +1,1 @@
+"""How `assets/models/occluders.safetensors` is made: faces with known cover, what is laid over them, the training."""
