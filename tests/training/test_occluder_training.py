@@ -12,7 +12,12 @@ from identigen.identity.appearance import load_codec
 from identigen.identity.occluders import SIDE, read_segmenter
 from identigen.training.occluders.__main__ import main
 from identigen.training.occluders.data import COVERED, FREE, UNKNOWN, Bases, cover
-from identigen.training.occluders.synthesis import GLASSES, OCCLUDER, Scene, compose, glasses, hat, shadow, transplant
+from identigen.training.occluders.glasses import glasses
+from identigen.training.occluders.hair import transplant
+from identigen.training.occluders.light import shadow
+from identigen.training.occluders.scene import GLASSES, OCCLUDER, Scene
+from identigen.training.occluders.synthesis import compose
+from identigen.training.occluders.things import hat
 from identigen.training.occluders.train import Course, train, unlikeness
 from identigen.types import Floats
 
