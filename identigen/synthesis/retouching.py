@@ -20,6 +20,7 @@ EXTREME = 2.5  # standard deviations among taught faces
 # at which a photo's own skin says as much about it.
 SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
 OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
+OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading that stays; pixels of the map
 HARDNESS, SMOOTH = (0.3, 1.25), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
@@ -57,6 +58,7 @@ def retouched(
     detail = with_own_shade(codec, detail, portrait, shade)
     detail = with_own_lips(codec, detail, portrait)
     detail = without_glare(codec, detail, portrait)
+    detail = with_own_tone(codec, detail, portrait)
     return with_own_hair(codec, detail, portrait)
 
 
@@ -155,6 +157,15 @@ def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     over = np.maximum(grey - KNEE * brightest, 0)
     room = (1 - KNEE) * brightest
     return np.asarray(detail - (over - room * np.tanh(over / room))[..., None], np.float32)
+
+
+def with_own_tone(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map about as light on its cheeks as the photo's, where a skin's tone is read."""
+    cheeks = codec.mesh.cheeks * portrait.seen * ~portrait.hidden
+    if cheeks.sum() < FEW:
+        return detail
+    lighter = float((brightness(detail - portrait.detail) * cheeks).sum() / cheeks.sum())
+    return np.asarray(detail - OWN_TONE * lighter * (1 - codec.mesh.lips)[..., None], np.float32)
 
 
 def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
