@@ -24,7 +24,8 @@ from identigen.types import Floats, Window
 FINE = 6.0  # pixels of the map: relief no broader than this is lent
 LOOK = (1.0, 8.0)  # pixels of the map: the band in which features are compared
 STEP = 2  # of the map, between pixels that are compared
-MOST = 1.25  # gain of what is lent
+MOST = 1.1  # gain of what is lent
+STRONGEST = 2.5  # of its usual relief that an example lends: beyond are strands and frames
 FEATHER = 2.5
 
 _NOSE = np.array([1, 2, 4, 5, 48, 64, 98, 278, 294, 327, 115, 344, 220, 440, 102, 331])
@@ -68,8 +69,10 @@ class FineDetail:
                 if side < 0 and name != "eye":
                     continue
                 lent, share = self._nearest(name, seen[window.slices])
-                strength = (weight * crisp[window.slices] ** 2).sum() / max(float((weight * lent**2).sum()), 1e-9)
-                gain = share * min(float(np.sqrt(strength)), MOST)
+                strength = (weight * np.abs(crisp[window.slices])).sum() / max(
+                    float((weight * np.abs(lent)).sum()), 1e-6
+                )
+                gain = share * min(float(strength), MOST)
                 relief[:, ::side][window.slices] += gain * weight * lent
         return np.asarray(detail + relief[..., None], np.float32)
 
@@ -83,6 +86,8 @@ class FineDetail:
         view, index = divmod(int(unlike.argmin()), len(lent.looks))
         alike = told[view] @ lent.looks[index] / max(float(np.linalg.norm(told[view]) * np.sqrt(energy[index])), 1e-9)
         relief = lent.relief[index]
+        limit = STRONGEST * float(np.sqrt((relief**2).mean()))
+        relief = np.clip(relief, -limit, limit)
         return relief[:, ::-1] if view else relief, float(np.sqrt(np.clip(alike, 0, 1)))
 
 
