@@ -13,6 +13,7 @@ import numpy as np
 
 from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, load_codec, remap
 from identigen.identity.conditions import load_conditions
+from identigen.identity.fine_detail import load_fine_detail
 from identigen.identity.imagination import usual_identity, within_reason
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.photo import encode, write_atomically
@@ -42,6 +43,7 @@ PEOPLE = (
 def people(seed: int = 11) -> Pixels:
     """A sheet of sampled identities, two rows, `(2 * TILE, 6 * TILE, 3)`."""
     codec, conditions = load_codec(), load_conditions()
+    fine = load_fine_detail(codec.mesh)
     k = len(codec.detail_scale)
     raw = np.tile(conditions.mean, (len(PEOPLE), 1))
     for row, (age, feminine, beard, _) in zip(raw, PEOPLE, strict=True):
@@ -54,7 +56,8 @@ def people(seed: int = 11) -> Pixels:
     for drawn, condition, (*_, skin) in zip(codes, told, PEOPLE, strict=True):
         average = usual_identity(conditions, condition)
         code, usual = within_reason(codec, drawn[None], average)[0], codec.decode(average[:k])
-        tiles.append(portrait(codec, calmed(codec, codec.decode(code[:k]), usual), code[k:], skin))
+        detail = fine.added(calmed(codec, codec.decode(code[:k]), usual), fine.usual)
+        tiles.append(portrait(codec, detail, code[k:], skin))
     half = len(tiles) // 2
     return np.vstack([np.hstack(tiles[:half]), np.hstack(tiles[half:])])
 

@@ -26,6 +26,7 @@ LOOK = (1.0, 8.0)  # pixels of the map: the band in which features are compared
 STEP = 2  # of the map, between pixels that are compared
 MOST = 1.1  # gain of what is lent
 STRONGEST = 2.5  # of its usual relief that an example lends: beyond are strands and frames
+BRIGHT = 0.5  # share of what is lighter that is lent: a dark edge is a nostril or a lid, a light one an outline
 FEATHER = 2.5
 
 _NOSE = np.array([1, 2, 4, 5, 48, 64, 98, 278, 294, 327, 115, 344, 220, 440, 102, 331])
@@ -57,6 +58,12 @@ class FineDetail:
         """Where each feature lies on the map, and its weight `(h, w)` in 0..1 there."""
         return feature_zones(self.mesh)
 
+    @cached_property
+    def usual(self) -> Floats:
+        """Relief `(SIDE, SIDE)` of a middling photo, softer than those that lent theirs: for faces without one."""
+        strength = np.mean([np.abs(lent.relief).mean() for lent in self.lent.values()])
+        return np.full((SIDE, SIDE), 0.6 * strength, np.float32)
+
     def added(self, detail: Floats, own: Floats) -> Floats:
         """A detail map `(SIDE, SIDE, 3)` with fine relief on all its features.
 
@@ -87,7 +94,7 @@ class FineDetail:
         alike = told[view] @ lent.looks[index] / max(float(np.linalg.norm(told[view]) * np.sqrt(energy[index])), 1e-9)
         relief = lent.relief[index]
         limit = STRONGEST * float(np.sqrt((relief**2).mean()))
-        relief = np.clip(relief, -limit, limit)
+        relief = np.clip(relief, -limit, limit) * np.where(relief > 0, BRIGHT, 1)
         return relief[:, ::-1] if view else relief, float(np.sqrt(np.clip(alike, 0, 1)))
 
 

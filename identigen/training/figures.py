@@ -106,9 +106,7 @@ def _distances(codes: Floats, others: Floats) -> Floats:
 
 def _crisp(codec: Codec, fine: FineDetail, code: Floats) -> Floats:
     """The detail map of a latent in a photo as crisp as those that lent their fine detail."""
-    relief = np.sqrt(np.mean([(lent.relief**2).mean() for lent in fine.lent.values()]))
-    own = np.full((SIDE, SIDE), relief, np.float32)
-    return fine.added(codec.decode(code[: len(codec.detail_scale)]), own)
+    return fine.added(codec.decode(code[: len(codec.detail_scale)]), fine.usual)
 
 
 def _portrait(codec: Codec, fine: FineDetail, code: Floats) -> tuple[Pixels, list[Face]]:
