@@ -133,7 +133,7 @@ class Mesh:
     def locate(self, points: Floats, window: Window) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """For each photo pixel of `window`: its place on the canonical map `(h, w, 2)`, and whether it is on the face.
 
-        Painter's order, far triangles first, those turned away left out.
+        Painter's order, far triangles first, those turned away left out. Off the face all places are 0.
         """
         flat = points[:, :2].astype(np.float32) - np.array([window.left, window.top], np.float32)
         corners = flat[self.triangles]
@@ -141,10 +141,12 @@ class Mesh:
         order = np.argsort(-points[:, 2][self.triangles].mean(1))
         order = order[front[order]]
         owner = _fill(flat, self.triangles, order, (window.height, window.width))
-        y, x = np.mgrid[0 : window.height, 0 : window.width].astype(np.float32)
-        weights = _barycentric(np.stack([x, y], -1), corners[np.maximum(owner, 0)])
-        place = np.einsum("hwk,hwkc->hwc", weights, self.canonical[self.triangles[np.maximum(owner, 0)]])
-        return place.astype(np.float32), owner >= 0
+        place = np.zeros((window.height, window.width, 2), np.float32)
+        y, x = np.nonzero(owner >= 0)
+        triangle = owner[y, x]
+        weights = _barycentric(np.stack([x, y], -1).astype(np.float32), corners[triangle])
+        place[y, x] = np.einsum("nk,nkc->nc", weights, self.canonical[self.triangles[triangle]])
+        return place, owner >= 0
 
     def align(self, points: Floats, reference: Floats) -> tuple[Floats, Floats, float, Floats]:
         """Bring `points` `(468, 3)` onto `reference` by rotation, scale and shift.
@@ -355,7 +357,7 @@ def _fill(points: Floats, triangles: Ints, order: npt.NDArray[np.intp], size: tu
 
 
 def _barycentric(places: Floats, corners: Floats) -> Floats:
-    """Weights `(h, w, 3)` of each place in its own triangle `(h, w, 3, 2)`."""
+    """Weights `(..., 3)` of each place `(..., 2)` in its own triangle `(..., 3, 2)`."""
     a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
     ab, ac, ap = b - a, c - a, places - a
     area = ab[..., 0] * ac[..., 1] - ab[..., 1] * ac[..., 0]

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from identigen.identity.unet import through
 from identigen.landmarks import face_box
 from identigen.models import asset, borrow
 from identigen.types import Floats
@@ -69,13 +70,7 @@ class Harmoniser(nn.Module):
 
     def forward(self, picture: Tensor, skin: Tensor) -> Tensor:
         h = self.enter(nn.functional.pixel_unshuffle(torch.cat([picture, 2 * skin - 1], 1), SHUFFLE))
-        kept = []
-        for see, down in zip(self.see, self.down, strict=True):
-            kept.append(see(h))
-            h = down(kept[-1])
-        h = self.middle(h)
-        for up, refine, skip in zip(self.up[::-1], self.refine[::-1], kept[::-1], strict=True):
-            h = refine(up(h) + skip)
+        h = through(h, self.see, self.down, self.middle, self.up, self.refine)
         out: Tensor = nn.functional.pixel_shuffle(self.leave(h), SHUFFLE)
         return out
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from identigen.identity.appearance import POINTS, Mesh
 from identigen.identity.appearance import SIDE as MAP_SIDE
+from identigen.identity.unet import through
 from identigen.landmarks import EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.models import asset, borrow
@@ -113,13 +114,7 @@ class Segmenter(nn.Module):
 
     def forward(self, seen: Tensor) -> Tensor:
         h = self.enter(nn.functional.pixel_unshuffle(seen, SHUFFLE))
-        kept = []
-        for see, down in zip(self.see, self.down, strict=True):
-            kept.append(see(h))
-            h = down(kept[-1])
-        h = self.middle(h)
-        for up, refine, skip in zip(self.up[::-1], self.refine[::-1], kept[::-1], strict=True):
-            h = refine(up(h) + skip)
+        h = through(h, self.see, self.down, self.middle, self.up, self.refine)
         out: Tensor = nn.functional.pixel_shuffle(self.leave(nn.functional.silu(h)), SHUFFLE)
         return out
 

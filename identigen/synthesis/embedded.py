@@ -21,7 +21,7 @@ from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import WISHES
 from identigen.synthesis.harmonising import harmonised
-from identigen.synthesis.rendering import Canvas, Drawing, draw, prepare
+from identigen.synthesis.rendering import FINEST, Canvas, Drawing, draw, paint, prepare
 from identigen.synthesis.retouching import retouched, shade_tint
 from identigen.synthesis.shaping import NOTHING, missed, new_shape
 from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
@@ -126,23 +126,25 @@ class Sitting:
     def draw(self, identity: Floats, strength: float) -> Drawing:
         """Draw the `identity` `(d,)` over the face."""
         k = len(self.codec.detail_scale)
-        detail = self.detail(identity[:k])
-        wanting = NOTHING
-        for looks in range(LOOKS + 1):
+        skin, wanting = self.painted(identity[:k]), NOTHING
+        for _ in range(LOOKS):
             shape = new_shape(self.codec, self.portrait, identity[k:], strength, wanting)
-            drawing = draw(self.codec, self.portrait, self.canvas, self.pixels, detail, shape)
-            seen = self._seen(drawing) if looks < LOOKS else None
+            seen = self._seen(self.laid(skin, shape, finest=1))
             still = NOTHING if seen is None else missed(self.portrait.points, seen)
             if still.is_slight:
                 break
             wanting = wanting + still
-        return drawing
+        return self.laid(skin, new_shape(self.codec, self.portrait, identity[k:], strength, wanting))
 
-    def detail(self, code: Floats) -> Floats:
-        """The detail map `(SIDE, SIDE, 3)` of a detail `code` `(k,)` as it would look in this photo."""
+    def painted(self, code: Floats) -> Floats:
+        """The skin of a detail `code` `(k,)` as it would look in this photo; see `paint`."""
         detail = self.codec.decode(code)
         detail = retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
-        return self.fine.added(detail, self.relief)
+        return paint(self.portrait, self.canvas, self.fine.added(detail, self.relief))
+
+    def laid(self, skin: Floats, shape: Floats, finest: int = FINEST) -> Drawing:
+        """A painted `skin` on the aligned `shape` `(468, 3)`, over the face; see `draw`."""
+        return draw(self.codec, self.portrait, self.canvas, self.pixels, skin, shape, finest)
 
     def _seen(self, drawing: Drawing) -> Floats | None:
         """The points `(478, 3)` of the face that was drawn, where the mesh finds them."""

@@ -97,16 +97,28 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
     )
 
 
-def draw(codec: Codec, portrait: Portrait, canvas: Canvas, pixels: Pixels, detail: Floats, shape: Floats) -> Drawing:
-    """Draw the new `detail` map and aligned `shape` `(468, 3)` over the portrait's face."""
+def paint(portrait: Portrait, canvas: Canvas, detail: Floats) -> Floats:
+    """The new `detail` map in the photo's light, with its focus and grain: skin `(side, side, 3)` of 0..255."""
+    focused = _focus(detail, portrait.seen, canvas.sharpness)
+    return from_detail(_resized(focused, canvas.side) + canvas.fine, canvas.coarse)
+
+
+def draw(
+    codec: Codec,
+    portrait: Portrait,
+    canvas: Canvas,
+    pixels: Pixels,
+    skin: Floats,
+    shape: Floats,
+    finest: int = FINEST,
+) -> Drawing:
+    """Lay painted `skin` on the aligned `shape` `(468, 3)`, over the portrait's face; `finest` 1 is for sketches."""
     old, window = portrait.points, canvas.window
     new = np.concatenate([portrait.to_photo(shape), old[POINTS:]])
     new[POINTS:, :2] += _eye_shift(old, new)
     bent = _bend(pixels, old, new, window)
-    focused = _focus(detail, portrait.seen, canvas.sharpness)
-    skin = from_detail(_resized(focused, canvas.side) + canvas.fine, canvas.coarse)
     skin = _without_slivers(skin, _resized(codec.mesh.facing(new), canvas.side))
-    shown, opacity = _laid_on(codec, new, window, skin, canvas.opacity)
+    shown, opacity = _laid_on(codec, new, window, skin, canvas.opacity, finest)
     opacity = opacity * (1 - _openings(new, window))
     shown = _as_sharp(_exposed(shown), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
@@ -125,13 +137,15 @@ def _without_slivers(skin: Floats, facing: Floats) -> Floats:
     return np.asarray(skin + (1 - facing[..., None]) * known * (around - skin), np.float32)
 
 
-def _laid_on(codec: Codec, points: Floats, window: Window, skin: Floats, opacity: Floats) -> tuple[Floats, Floats]:
+def _laid_on(
+    codec: Codec, points: Floats, window: Window, skin: Floats, opacity: Floats, finest: int = FINEST
+) -> tuple[Floats, Floats]:
     """Canonical maps of skin and opacity on the face `points`: pixels `(h, w, 3)` and coverage `(h, w)`.
 
     Each pixel of a smaller face is looked up at several places: where a nose hides the cheek behind it, one alone would
     draw steps and specks.
     """
-    fine = int(np.clip(np.sqrt(MOST_LOOKS / max(window.width * window.height, 1)), 1, FINEST))
+    fine = int(np.clip(np.sqrt(MOST_LOOKS / max(window.width * window.height, 1)), 1, finest))
     scaled = Window(*(fine * edge for edge in (window.left, window.top, window.right, window.bottom)))
     place, on_face = codec.mesh.locate(np.asarray((points + 0.5) * fine - 0.5, np.float32), scaled)
     covered = np.clip(_look_up(opacity, place), 0, 1) * _inwards(on_face, EDGE * fine)

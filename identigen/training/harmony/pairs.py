@@ -24,7 +24,7 @@ from identigen.identity.portrait import Portrait, read_portrait
 from identigen.landmarks import face_box
 from identigen.recognition import default_recogniser
 from identigen.synthesis.embedded import Sitting, sit
-from identigen.synthesis.rendering import Drawing, draw
+from identigen.synthesis.rendering import Drawing
 from identigen.training.data import Faces
 from identigen.types import Candidate, Face, Floats, Pixels
 from identigen.verification import look_again
@@ -102,10 +102,9 @@ def _strip(faces: Faces, row: int, number: int) -> Pixels | None:
 
 def _drawn_back(sitting: Sitting, owner: Portrait) -> _Drawn:
     """The face of `owner` drawn over the one of the sitting, exactly where it was."""
-    codec, portrait = sitting.codec, sitting.portrait
-    detail = sitting.detail(owner.code)
+    portrait = sitting.portrait
     shape = (owner.points[:POINTS] - portrait.centre) / portrait.scale @ portrait.turn.T
-    drawing = draw(codec, portrait, sitting.canvas, sitting.pixels, detail, np.asarray(shape, np.float32))
+    drawing = sitting.laid(sitting.painted(owner.code), np.asarray(shape, np.float32))
     return _pasted(sitting.pixels, drawing)
 
 

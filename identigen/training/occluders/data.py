@@ -58,9 +58,9 @@ def read_bases(folder: Path, work: Path) -> tuple[Bases, Bases]:
         _write(folder, work, stored)
     with np.load(stored) as data:
         held = data["held_out"]
-        names = ("pictures", "truth", "hair", "points")
-        everything = {name: data[name] for name in names}
-    return tuple(Bases(**{name: values[rows] for name, values in everything.items()}) for rows in (~held, held))  # type: ignore[return-value]
+        everything = [data[name] for name in ("pictures", "truth", "hair", "points")]
+    learn, kept_back = (Bases(*(values[rows] for values in everything)) for rows in (~held, held))
+    return learn, kept_back
 
 
 def _write(folder: Path, work: Path, stored: Path) -> None:
