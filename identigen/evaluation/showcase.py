@@ -55,7 +55,8 @@ def people(seed: int = 11) -> Pixels:
     tiles = []
     for drawn, condition, (*_, skin) in zip(codes, told, PEOPLE, strict=True):
         average = usual_identity(conditions, condition)
-        code, usual = within_reason(codec, drawn[None], average)[0], codec.decode(average[:k])
+        code = within_reason(codec, conditions, drawn[None], condition)[0]
+        usual = codec.decode(average[:k])
         detail = fine.added(calmed(codec, codec.decode(code[:k]), usual), fine.usual)
         tiles.append(portrait(codec, detail, code[k:], skin))
     half = len(tiles) // 2

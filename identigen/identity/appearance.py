@@ -19,7 +19,7 @@ import numpy.typing as npt
 from identigen.landmarks import CHEEKS, EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.models import asset, borrow
-from identigen.types import Floats, Window
+from identigen.types import Bools, Floats, Window
 
 SIDE = 192  # edge of the canonical map; the training faces are about 139 px wide, more would store only blur
 POINTS = 468  # the mesh without the irises
@@ -92,13 +92,22 @@ class Mesh:
         return np.asarray(cv2.GaussianBlur(self.skin * below_nose, (0, 0), 2.0), np.float32)
 
     @cached_property
+    def nose(self) -> Floats:
+        """1 on the nose below the eyes, softly 0 elsewhere."""
+        return np.asarray(cv2.GaussianBlur(self._nose.astype(np.float32), (0, 0), 2.5), np.float32)
+
+    @cached_property
     def bare(self) -> Floats:
         """1 on forehead, cheeks and chin and between the eyes, softly 0 near brows, eyes, nose and mouth."""
+        away = self.skin * ~self._nose
+        return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
+
+    @cached_property
+    def _nose(self) -> Bools:
         nose = np.zeros((SIDE, SIDE), np.uint8)
         below_eyes = NOSE[self.canonical[NOSE, 1] > self.canonical[EYES, 1].mean()]
         cv2.fillConvexPoly(nose, cv2.convexHull(np.round(self.canonical[below_eyes]).astype(np.int32)), (1,))
-        away = self.skin * (cv2.dilate(nose, disc(5)) == 0)
-        return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
+        return np.asarray(cv2.dilate(nose, disc(5)) > 0)
 
     def unwarp(self, pixels: npt.NDArray[Any], points: Floats, side: int = SIDE) -> Floats:
         """Look at the face `points` `(468+, 2+)` of a picture as a canonical map `(side, side, C) float32`."""

@@ -58,7 +58,8 @@ class Conditions:
 
     `light_even` `(5, 64)` and `light_odd` `(4, 64)`: directions of the 8 x 8 log light. `axes` `(3 + 4, 128)` and
     `axes_bias`: age, femininity, beard and broad kinship along the recogniser's embedding. `mean`, `scale` whiten.
-    `middle` `(c + 1, d)` foretells the mean latent from a whitened condition and 1.
+    `middle` `(c + 1, d)` foretells the mean latent from a whitened condition and 1; `spread` `(d,)` is how far from it
+    taught faces lie (root mean square).
     """
 
     light_even: Floats
@@ -68,6 +69,7 @@ class Conditions:
     mean: Floats
     scale: Floats
     middle: Floats
+    spread: Floats
 
     @cached_property
     def index(self) -> dict[str, int]:

@@ -15,26 +15,20 @@ import numpy as np
 from identigen.models import asset, borrow
 from identigen.types import Floats
 
-STIFFNESS = 1e-3  # of the lift: directions that hardly move the embedding are left alone
-
 
 @dataclass(frozen=True, eq=False)
 class Foretelling:
     """A linear read-out of how the embedding moves, fitted on faces that were drawn and looked at.
 
     `likeness` `(128, d)`: for each unit that the latent moves. `drift` `(128, d + c + 128 + 2)`: what moves anyway,
-    from `[latent, condition, embedding, strength, 1]` of the person. `doubt`: root mean square length of the rest.
+    from `[latent, condition, embedding, strength, 1]` of the person. `lift` `(128, d)`: the most natural move of the
+    latent for each unit that the embedding shall move. `doubt`: root mean square length of the rest.
     """
 
     likeness: Floats
     drift: Floats
+    lift: Floats
     doubt: float
-
-    @cached_property
-    def lift(self) -> Floats:
-        """The least move of the latent `(128, d)` for each unit that the embedding shall move."""
-        stiff = self.likeness @ self.likeness.T + STIFFNESS * np.eye(len(self.likeness))
-        return np.asarray(np.linalg.solve(stiff, self.likeness), np.float32)
 
     @cached_property
     def obedience(self) -> Floats:
@@ -64,5 +58,5 @@ def _read() -> Foretelling:
     from safetensors.numpy import load_file
 
     stored = load_file(asset("models/foretelling.safetensors"))
-    likeness, drift = (stored[name].astype(np.float32) for name in ("likeness", "drift"))
-    return Foretelling(likeness, drift, float(stored["doubt"][0]))
+    arrays = (stored[name].astype(np.float32) for name in ("likeness", "drift", "lift"))
+    return Foretelling(*arrays, doubt=float(stored["doubt"][0]))

@@ -22,15 +22,16 @@ from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
 DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody needs to be farther
-PUSH = 0.9  # how fast the flow is steered there at strength 1
+PUSH, MOST_PUSHED = 2.0, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
 LOOSE = 0.8
-CHANCES = 64  # imagining is cheap, and who is far by chance looks better than who was pushed
-LIKING = 0.65  # of a seed for its own kind of people, against distance from the source
+CHANCES = 96  # imagining is cheap, and who is far by chance looks better than who was pushed
+LIKING = 1.2  # of a seed for its own kind of people, against distance from the source
+ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 INDIVIDUALITY = 0.6
 OVERSTATED = 1.5
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
-MOST = (2.5, 1.8)  # of one trait of detail and of build, in the same units
+MOST = 2.7  # of one trait, in its usual amounts
 KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
@@ -80,9 +81,10 @@ def imagine(
         )
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
-    people = within_reason(load_codec(), people, usual_identity(course.conditions, condition))
+    people = within_reason(load_codec(), course.conditions, people, condition)
     liked = course.likes(people, np.repeat(liking, CHANCES, axis=0))
-    worth = course.worth(people) + LIKING * leisure(strength) * liked
+    odd = oddity(load_codec(), course.conditions, people, condition)
+    worth = course.worth(people) + leisure(strength) * (LIKING * liked - ODDITY * odd)
     best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
 
@@ -176,7 +178,7 @@ class Course:
         """By how much `(n, 128)` the embedding shall move along `aim`, of which `missing` `(n,)` is wanting."""
         aim = _unit(aim)
         gain = np.maximum(((aim @ self.foretelling.obedience) * aim).sum(1, keepdims=True), 0.1)
-        push = PUSH * self.strength * np.clip(missing, 0, 0.3)[:, None]
+        push = PUSH * self.strength * np.clip(missing, 0, MOST_PUSHED)[:, None]
         return np.asarray(push / gain * aim, np.float32)
 
     def _length(self, move: Floats) -> Floats:
@@ -204,16 +206,27 @@ def leisure(strength: float) -> float:
     return float(np.clip(3.0 - 4.0 * strength, 0, 1))
 
 
-def within_reason(codec: Codec, people: Floats, usual: Floats) -> Floats:
-    """People `(n, d)` no odder than most real ones: far from the `usual` face `(d,)`, or lopsided, or with one
-    overstated trait, they are grimaces.
+def within_reason(codec: Codec, conditions: Conditions, people: Floats, condition: Floats) -> Floats:
+    """People `(n, d)` no odder than most real ones who meet a `condition` `(c,)`: far from the usual face, or lopsided,
+    or with one overstated trait, they are grimaces.
     """
+    usual = usual_identity(conditions, condition)
     # Where parity is -1, both sides of a face differ.
     away = (people - usual) * np.where(codec.parity < 0, LOPSIDED, 1).astype(np.float32)
     length = np.linalg.norm(away, axis=1, keepdims=True)
     away = away * np.minimum(1, ODDEST / np.maximum(length, 1e-6))
-    most = np.where(np.arange(len(usual)) < len(codec.detail_scale), *MOST)
+    most = MOST * conditions.spread
     return np.asarray(usual + most * np.tanh(away / most), np.float32)
+
+
+def oddity(codec: Codec, conditions: Conditions, people: Floats, condition: Floats) -> Floats:
+    """How unusual `(n,)` people `(n, d)` are among all who meet a `condition` `(c,)`: taught faces have about 1.
+
+    Each trait is measured by its own usual amount and counts as much as it shows, detail and build alike.
+    """
+    away = (people - usual_identity(conditions, condition)) / conditions.spread
+    shown = np.concatenate([scale / scale.sum() for scale in (codec.detail_scale, codec.shape_scale)]) / 2
+    return np.asarray(np.sqrt(away**2 @ shown), np.float32)
 
 
 def told_vaguely(condition: Floats, strength: float) -> Floats:

@@ -14,7 +14,7 @@ from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
-BARE_SKIN, SKIN_TINT, LIP_TINT = 0.4, 0.25, 0.7
+BARE_SKIN, NOSE, SKIN_TINT, LIP_TINT = 0.4, 0.65, 0.25, 0.7
 EXTREME = 2.5  # standard deviations among taught faces
 # Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
 # at which a photo's own skin says as much about it.
@@ -22,7 +22,7 @@ SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
 OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading that stays; pixels of the map
-HARDNESS, SMOOTH = (0.3, 1.25), 1e-5  # least and most gain; energy of a detail map that nobody sees
+HARDNESS, SMOOTH = (0.3, 1.4), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.6, 50  # share of the difference that goes; pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
@@ -80,13 +80,14 @@ def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0, 
     """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
-    any taught face has at its place. Colour follows the photo but for the lips: a tint from another lamp would show,
+    any taught face has at its place. Most of a nose is its form: as much shading as that of an eye would be furrows. Colour follows the photo but for the lips: a tint from another lamp would show,
     and a grey photo (`colourful` 0) gets none. What is darker than usual gets the tint of the `shade` `(3,)`, too: in
     that of a highlight it would be a grey spot.
     """
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
-    out = usual + away * (1 - (1 - BARE_SKIN) * codec.mesh.bare)[..., None]
+    kept = 1 - (1 - BARE_SKIN) * codec.mesh.bare - (1 - NOSE) * codec.mesh.nose * (1 - codec.mesh.bare)
+    out = usual + away * kept[..., None]
     grey, usual_grey = brightness(out)[..., None], brightness(usual)[..., None]
     plain = usual - usual_grey + np.minimum(grey - usual_grey, 0) * shade
     tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]

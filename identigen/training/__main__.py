@@ -36,7 +36,7 @@ from identigen.training.figures import write_figures
 from identigen.training.fine_detail import fit_fine_detail
 from identigen.training.flow import train
 from identigen.training.foretelling import draw_faces, fit_foretelling
-from identigen.training.latents import Latents, balance, encode_faces, fit_conditions
+from identigen.training.latents import Latents, balance, encode_faces, fit_conditions, scatter
 from identigen.types import Bools
 
 GLASSES_LIMIT = 0.3
@@ -91,7 +91,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     trained = train(taught.codes, taught.conditions, odds, kept_back.codes, kept_back.conditions, steps, seed)
     upright = np.flatnonzero([abs(head_pose(points).yaw) < MAX_YAW for points in faces.landmarks])
     drawn = draw_faces(faces, upright, codec, conditions, fine, trained.network, DRAWN_EACH, work / "drawn.npz")
-    foretelling, foretold = fit_foretelling(drawn)
+    foretelling, foretold = fit_foretelling(drawn, scatter(conditions, _subset(everything, ~held)))
     sizes = export(out, codec, conditions, fine, axes, trained.network, foretelling)
     figures = {
         "faces": {"listed": faces.listed, "kept": len(faces.files), "usable": int(usable.sum()), "taught": len(learn)},

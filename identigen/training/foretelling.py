@@ -24,6 +24,7 @@ from identigen.types import Bools, Candidate, Face, Floats
 from identigen.verification import look_again
 
 RIDGE = 100.0
+STIFFNESS = 1e-3  # of the lift: directions that hardly move the embedding are left alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +81,12 @@ def draw_faces(
         return Drawn(stored["moved"], stored["told"], stored["seen"], stored["held_out"])
 
 
-def fit_foretelling(drawn: Drawn) -> tuple[Foretelling, dict[str, float]]:
-    """Ridge regression on the faces that teach, and its quality on those held out."""
+def fit_foretelling(drawn: Drawn, scatter: Floats) -> tuple[Foretelling, dict[str, float]]:
+    """Ridge regression on the faces that teach, and its quality on those held out.
+
+    `scatter` `(d, d)` is how people differ who meet the same condition, see `latents.scatter`: whoever is pushed along
+    what differs anyway, and as it goes together, stays somebody who might exist.
+    """
     x = np.hstack([drawn.moved, drawn.told]).astype(np.float64)
     learn = ~drawn.held_out
     penalty = RIDGE * np.eye(x.shape[1])
@@ -98,7 +103,10 @@ def fit_foretelling(drawn: Drawn) -> tuple[Foretelling, dict[str, float]]:
         "distance_correlation": float(np.corrcoef(*lengths)[0, 1]),
     }
     latent = drawn.moved.shape[1]
-    return Foretelling(weights[:latent].T.astype(np.float32), weights[latent:].T.astype(np.float32), doubt), quality
+    likeness, drift = (part.T.astype(np.float32) for part in (weights[:latent], weights[latent:]))
+    stiff = likeness @ scatter @ likeness.T + STIFFNESS * np.eye(len(likeness))
+    lift = np.linalg.solve(stiff, likeness @ scatter).astype(np.float32)
+    return Foretelling(likeness, drift, lift, doubt), quality
 
 
 def _imagined(prior: Velocity, condition: Floats, size: int, row: int, each: int, rng: np.random.Generator) -> Floats:

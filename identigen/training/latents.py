@@ -15,6 +15,8 @@ from identigen.training.codec import Maps
 from identigen.training.data import Faces
 from identigen.types import Floats
 
+SHRINKAGE = 0.3  # of the covariance: with six faces for each trait, most of what two have in common is chance
+
 
 @dataclass(frozen=True, eq=False)
 class Latents:
@@ -67,6 +69,7 @@ def fit_conditions(
         mean=np.zeros(len(NAMES), np.float32),
         scale=np.ones(len(NAMES), np.float32),
         middle=np.zeros((len(NAMES) + 1, codes.shape[1]), np.float32),
+        spread=np.ones(codes.shape[1], np.float32),
     )
     raw = np.array([_raw(reader, codec, faces, maps, i, light) for i, light in zip(rows, cells, strict=True)])
     both = np.concatenate([raw, raw * PARITY])  # the population is symmetric: odd conditions have mean zero
@@ -76,7 +79,16 @@ def fit_conditions(
     told = np.array([np.append(reader.whiten(r), 1) for r in raw])
     penalty = 0.02 * len(told) * np.eye(told.shape[1])
     middle = np.linalg.solve(told.T @ told + penalty, told.T @ codes).astype(np.float32)
-    return replace(reader, middle=middle), raw
+    spread = np.sqrt(((codes - told @ middle) ** 2).mean(0)).astype(np.float32)
+    return replace(reader, middle=middle, spread=spread), raw
+
+
+def scatter(conditions: Conditions, latents: Latents) -> Floats:
+    """Covariance `(d, d)` of people who meet the same condition, shrunk towards its diagonal (Ledoit and Wolf 2004)."""
+    usual = np.hstack([latents.conditions, np.ones((len(latents.rows), 1), np.float32)]) @ conditions.middle
+    away = (latents.codes - usual).astype(np.float64)
+    found = away.T @ away / len(away)
+    return np.asarray((1 - SHRINKAGE) * found + SHRINKAGE * np.diag(np.diag(found)), np.float32)
 
 
 def balance(*traits: Floats, bins: int = 8) -> Floats:

@@ -14,11 +14,13 @@ from identigen.identity.imagination import (
     between,
     imagine,
     leisure,
+    oddity,
     told_vaguely,
     usual_identity,
     within_reason,
 )
 from identigen.identity.portrait import Portrait, read_portrait
+from identigen.identity.prior import noise
 from identigen.landmarks import face_box, find_landmarks
 from identigen.recognition import default_recogniser
 from identigen.types import Face, Floats, Photo
@@ -60,14 +62,15 @@ def test_each_seed_likes_its_own_kind_of_people(sitter: tuple[Portrait, Floats])
     assert abs(way.likes(usual[None], one[:1])[0]) < 1e-3
 
 
-def test_candidates_of_one_kind_are_more_alike_than_those_of_two(sitter: tuple[Portrait, Floats]) -> None:
+def test_candidates_are_of_the_kind_that_is_asked_for(sitter: tuple[Portrait, Floats]) -> None:
     portrait, embedding = sitter
     way, seeds = course(sitter), list(range(4))
-    one, other = (
-        way.moved(imagine(portrait, embedding, portrait.condition, seeds, 0.5, kind=kind)).mean(0) for kind in (1, 2)
+    liking = np.repeat(noise([[1, 11]], len(way.own)), len(seeds), axis=0)
+    asked, other = (
+        way.likes(imagine(portrait, embedding, portrait.condition, seeds, 0.5, kind=kind), liking).mean()
+        for kind in (1, 2)
     )
-    plain = way.moved(imagine(portrait, embedding, portrait.condition, [*seeds, 4, 5, 6, 7], 0.5))
-    assert np.linalg.norm(one - other) > np.linalg.norm(plain[:4].mean(0) - plain[4:].mean(0))
+    assert asked > other + 0.05
 
 
 def test_more_strength_leads_further_away(sitter: tuple[Portrait, Floats]) -> None:
@@ -123,13 +126,28 @@ def test_kinship_is_told_in_full_up_to_the_usual_strength(sitter: tuple[Portrait
 
 
 def test_nobody_is_odder_or_more_lopsided_than_real_faces_are() -> None:
-    codec = load_codec()
-    usual = np.zeros(len(codec.parity), np.float32)
+    codec, conditions = load_codec(), load_conditions()
+    nothing = np.zeros(len(conditions.mean), np.float32)
+    usual = usual_identity(conditions, nothing)
     even, odd = int(np.argmax(codec.parity > 0)), int(np.argmax(codec.parity < 0))
-    people = np.zeros((4, len(usual)), np.float32)
-    people[0, even], people[1, even], people[2, odd], people[3, -1] = 0.5, 400.0, 1.0, 400.0
-    plain, strange, lopsided, built = within_reason(codec, people, usual)
-    assert np.allclose(plain, people[0], atol=0.05)
-    assert 1 < strange[even] < 3  # no single trait is overstated
-    assert 1 < built[-1] < strange[even]  # least of all one of the build
+    away = np.zeros((4, len(usual)), np.float32)
+    away[0, even], away[1, even], away[2, odd], away[3, -1] = 0.1, 400.0, 1.0, 400.0
+    plain, strange, lopsided, built = within_reason(codec, conditions, usual + away, nothing) - usual
+    assert np.allclose(plain, away[0], atol=0.01)
+    assert 1 < strange[even] / conditions.spread[even] < 3  # no single trait is overstated
+    assert 1 < built[-1] / conditions.spread[-1] < 3
     assert 0 < lopsided[odd] < 1
+
+
+def test_what_hardly_differs_among_people_is_odd_where_it_does() -> None:
+    codec, conditions = load_codec(), load_conditions()
+    nothing = np.zeros(len(conditions.mean), np.float32)
+    usual = usual_identity(conditions, nothing)
+    ordinary, twice = usual + conditions.spread, usual + 2 * conditions.spread
+    odd = oddity(codec, conditions, np.stack([usual, ordinary, twice]), nothing)
+    assert np.allclose(odd, [0, 1, 2], atol=1e-3)
+    same = np.repeat(usual[None], 2, axis=0)
+    same[0, np.argmin(conditions.spread[: len(codec.detail_scale)])] += 1
+    same[1, len(codec.detail_scale) - 1] += 1  # shows least
+    odd = oddity(codec, conditions, same, nothing)
+    assert odd[0] > odd[1]

@@ -20,17 +20,26 @@ def drawn(rows: int = 900) -> tuple[Drawn, np.ndarray]:
 
 def test_what_drawing_does_is_recovered_from_what_was_drawn() -> None:
     faces, truth = drawn()
-    foretelling, quality = fit_foretelling(faces)
+    foretelling, quality = fit_foretelling(faces, np.eye(6))
     assert np.corrcoef(foretelling.likeness.ravel(), truth.T.ravel())[0, 1] > 0.99
     assert quality["explained"] > 0.9
     assert quality["distance_correlation"] > 0.9
     assert 0.1 < foretelling.doubt < 0.2  # the noise, and what the ridge holds back
 
 
+def test_whoever_is_pushed_changes_as_people_differ() -> None:
+    """Where one trait differs little among people, the same move of the embedding is made with the others."""
+    free, stiff = np.eye(6), np.diag([0.01, 1, 1, 1, 1, 1]).astype(np.float32)
+    usual, natural = (fit_foretelling(drawn()[0], scatter)[0] for scatter in (free, stiff))
+    aim = usual.likeness.sum(1)
+    assert abs((aim @ natural.lift)[0]) < 0.6 * abs((aim @ usual.lift)[0])
+    assert (natural.obedience.T @ aim) @ aim > 0.5 * aim @ aim
+
+
 def test_weights_come_back_from_the_file_that_is_shipped(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
-    foretelling, _ = fit_foretelling(drawn()[0])
+    foretelling, _ = fit_foretelling(drawn()[0], np.eye(6))
     save_foretelling(foretelling, tmp_path / "foretelling.safetensors")
     stored = load_file(tmp_path / "foretelling.safetensors")
     assert np.allclose(stored["likeness"], foretelling.likeness, atol=1e-2)
