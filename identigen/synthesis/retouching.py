@@ -80,9 +80,9 @@ def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0, 
     """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
-    any taught face has at its place. Most of a nose is its form: as much shading as that of an eye would be furrows. Colour follows the photo but for the lips: a tint from another lamp would show,
-    and a grey photo (`colourful` 0) gets none. What is darker than usual gets the tint of the `shade` `(3,)`, too: in
-    that of a highlight it would be a grey spot.
+    any taught face has at its place. Of a nose most is form: shaded as freely as an eye it would have furrows. Colour
+    follows the photo but for the lips: a tint from another lamp would show, and a grey photo (`colourful` 0) gets none.
+    What is darker than usual gets the tint of the `shade` `(3,)`, too: in that of a highlight it would be a grey spot.
     """
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
