@@ -26,7 +26,7 @@ HARDNESS, SMOOTH = (0.3, 1.4), 1e-5  # least and most gain; energy of a detail m
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.6, 50  # share of the difference that goes; pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
-BROW_GAIN, BEARD_GAIN = (0.4, 1.1), (0.2, 1.1)
+BROW_GAIN, BEARD_GAIN = (0.4, 1.5), (0.2, 1.1)
 BEARD = NAMES.index("beard")
 
 

@@ -124,6 +124,25 @@ def test_what_no_face_has_is_not_drawn(codec: Codec, usual: Floats) -> None:
     assert (slight - usual).mean(-1)[y, x] > 0.015
 
 
+def test_a_nose_is_shaded_less_freely_than_brows_and_more_than_cheeks(codec: Codec, usual: Floats) -> None:
+    lighter = (calmed(codec, usual + 0.02, usual) - usual).mean(-1)
+    mesh = codec.mesh
+    brows, nose, cheeks = (lighter[zone > 0.95].mean() for zone in (mesh.brows, mesh.nose - mesh.bare, mesh.bare))
+    assert brows > 1.2 * nose
+    assert nose > 1.2 * cheeks
+
+
+def test_faint_brows_get_nearer_to_the_photos(codec: Codec, portrait: Portrait) -> None:
+    """The hair on the head stays, and brows that go with it."""
+    faint = portrait.expected * (1 - 0.4 * codec.mesh.brows[..., None])
+    mended = with_own_hair(codec, faint, portrait)
+    dark, before, after = (
+        (np.minimum(picture.mean(-1), 0) * codec.mesh.brows * portrait.seen).sum()
+        for picture in (portrait.expected, faint, mended)
+    )
+    assert abs(after - dark) < 0.7 * abs(before - dark)
+
+
 def test_a_grey_photo_gets_no_colour(codec: Codec, usual: Floats) -> None:
     tinted = usual + np.array([0.2, 0.0, -0.2], np.float32)
     drawn = calmed(codec, tinted, usual, colourful=0.0)
