@@ -25,13 +25,13 @@ DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody 
 PUSH, MOST_PUSHED = 2.0, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
 LOOSE = 0.8
 CHANCES = 96  # imagining is cheap, and who is far by chance looks better than who was pushed
-LIKING = 1.2  # of a seed for its own kind of people, against distance from the source
+LIKING = 1.5  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 INDIVIDUALITY = 0.6
 OVERSTATED = 1.5
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
-MOST = 2.7  # of one trait, in its usual amounts
+MOST = 2.7  # of one trait, in its usual amounts; twice that where nobody else was far enough
 KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
@@ -81,7 +81,7 @@ def imagine(
         )
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
-    people = within_reason(load_codec(), course.conditions, people, condition)
+    people = within_reason(load_codec(), course.conditions, people, condition, MOST * (2 - leisure(strength)))
     liked = course.likes(people, np.repeat(liking, CHANCES, axis=0))
     odd = oddity(load_codec(), course.conditions, people, condition)
     worth = course.worth(people) + leisure(strength) * (LIKING * liked - ODDITY * odd)
@@ -206,17 +206,19 @@ def leisure(strength: float) -> float:
     return float(np.clip(3.0 - 4.0 * strength, 0, 1))
 
 
-def within_reason(codec: Codec, conditions: Conditions, people: Floats, condition: Floats) -> Floats:
+def within_reason(
+    codec: Codec, conditions: Conditions, people: Floats, condition: Floats, most: float = MOST
+) -> Floats:
     """People `(n, d)` no odder than most real ones who meet a `condition` `(c,)`: far from the usual face, or lopsided,
-    or with one overstated trait, they are grimaces.
+    or with one trait overstated (by more than `most` of its usual amounts), they are grimaces.
     """
     usual = usual_identity(conditions, condition)
     # Where parity is -1, both sides of a face differ.
     away = (people - usual) * np.where(codec.parity < 0, LOPSIDED, 1).astype(np.float32)
     length = np.linalg.norm(away, axis=1, keepdims=True)
     away = away * np.minimum(1, ODDEST / np.maximum(length, 1e-6))
-    most = MOST * conditions.spread
-    return np.asarray(usual + most * np.tanh(away / most), np.float32)
+    bound = most * conditions.spread
+    return np.asarray(usual + bound * np.tanh(away / bound), np.float32)
 
 
 def oddity(codec: Codec, conditions: Conditions, people: Floats, condition: Floats) -> Floats:

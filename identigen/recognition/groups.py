@@ -18,7 +18,7 @@ FIGURES = "models/groups.json"
 # Individual typology angle (Chardon et al. 1991) and apparent age in years: name and lower bound.
 TONES = (("light", 41.0), ("intermediate", 28.0), ("tan", 10.0), ("brown", -30.0), ("dark", -180.0))
 AGES = (("over 60", 60.0), ("30 to 60", 30.0), ("13 to 30", 13.0), ("child", 0.0))
-FAIR = 0.9  # share of new faces below which a group gets more candidates
+FAIR = 0.9  # of the best group's share of new faces, below which a group gets more candidates
 PATIENCE = 1.5
 
 
@@ -29,10 +29,13 @@ def group_of(value: float, cut: Sequence[tuple[str, float]]) -> str | None:
 
 def patience_for(attributes: Attributes) -> float:
     """How many times the usual number of candidates somebody shall get."""
-    figures = _figures()
     groups = (("skin tone", group_of(attributes.tone, TONES)), ("apparent age", group_of(attributes.age, AGES)))
-    shares = [figures[title].get(name, {}).get("new face", 1.0) for title, name in groups if name is not None]
-    return PATIENCE if min(shares, default=1.0) < FAIR else 1.0
+    return PATIENCE if any(name is not None and _falls_behind(title, name) for title, name in groups) else 1.0
+
+
+def _falls_behind(title: str, name: str) -> bool:
+    shares = {group: figures["new face"] for group, figures in _figures()[title].items()}
+    return bool(name in shares and shares[name] < FAIR * max(shares.values()))
 
 
 @cache
