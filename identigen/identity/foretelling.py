@@ -58,5 +58,5 @@ def _read() -> Foretelling:
     from safetensors.numpy import load_file
 
     stored = load_file(asset("models/foretelling.safetensors"))
-    arrays = (stored[name].astype(np.float32) for name in ("likeness", "drift", "lift"))
-    return Foretelling(*arrays, doubt=float(stored["doubt"][0]))
+    likeness, drift, lift = (stored[name].astype(np.float32) for name in ("likeness", "drift", "lift"))
+    return Foretelling(likeness, drift, lift, float(stored["doubt"][0]))
