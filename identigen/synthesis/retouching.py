@@ -14,7 +14,7 @@ from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
-BARE_SKIN, NOSE, SKIN_TINT, LIP_TINT = 0.4, 0.65, 0.25, 0.7
+BARE_SKIN, NOSE_SHADING, SKIN_TINT, LIP_TINT = 0.4, 0.65, 0.25, 0.7
 EXTREME = 2.5  # standard deviations among taught faces
 # Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
 # at which a photo's own skin says as much about it.
@@ -86,7 +86,7 @@ def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0, 
     """
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
-    kept = 1 - (1 - BARE_SKIN) * codec.mesh.bare - (1 - NOSE) * codec.mesh.nose * (1 - codec.mesh.bare)
+    kept = 1 - (1 - BARE_SKIN) * codec.mesh.bare - (1 - NOSE_SHADING) * codec.mesh.nose * (1 - codec.mesh.bare)
     out = usual + away * kept[..., None]
     grey, usual_grey = brightness(out)[..., None], brightness(usual)[..., None]
     plain = usual - usual_grey + np.minimum(grey - usual_grey, 0) * shade
