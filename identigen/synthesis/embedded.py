@@ -16,7 +16,7 @@ from identigen.identity.harmoniser import load_harmoniser
 from identigen.identity.imagination import Blend, imagine, usual_identity
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior
-from identigen.landmarks import face_box, find_landmarks
+from identigen.landmarks import face_box, find_landmarks, mouth_openness
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import WISHES
@@ -29,6 +29,7 @@ from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operat
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
 LOOKS = 2  # at what was drawn, while pose or expression is off
 UNSTEADY, PIXEL = 0.045, 0.5  # of the face, and pixels of the photo: what sound points move by at most
+WIDEST = 0.55  # opening of a mouth, against the eye distance, that the mesh follows; of a wider one teeth would be left
 SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
@@ -161,10 +162,12 @@ class Sitting:
 
 
 def is_steady(mesh: Mesh, pixels: Pixels, points: Floats) -> bool:
-    """Whether the same `points` `(478, 3)` are found on the face's mirror image.
+    """Whether the same `points` `(478, 3)` are found on the face's mirror image, and no mouth wider than the mesh goes.
 
-    Where they are not (a wide scream, a full profile) features would be drawn beside the true ones.
+    Elsewhere (a wide scream, a full profile) features would be drawn beside the true ones.
     """
+    if mouth_openness(points) > WIDEST:
+        return False
     x1, y1, x2, y2 = box = face_box(points)
     size = max(x2 - x1, y2 - y1)
     around = Window.around(box, pixels.shape[0], pixels.shape[1], margin=SURROUNDINGS * size)

@@ -10,7 +10,9 @@ from identigen.composite import paste
 from identigen.errors import EngineError
 from identigen.landmarks import (
     LEFT_EYE,
+    LIPS_INSIDE,
     RIGHT_EYE,
+    eye_distance,
     eye_openness,
     face_box,
     find_landmarks,
@@ -207,3 +209,15 @@ def test_points_that_the_mirror_image_does_not_confirm_are_not_drawn_on(astronau
     face = Face(face_box(beside), beside, subject.face.pose)
     with pytest.raises(EngineError, match="not found with certainty"):
         next(Embedded().propose(astronaut.pixels, replace(subject, face=face), Edit(1, Operation.FACE), [3]))
+
+
+def test_a_mouth_wider_than_the_mesh_can_follow_is_not_drawn_on(astronaut: Photo, subject: Subject) -> None:
+    """The photo's own teeth would stay on the new chin."""
+    face = subject.face
+    assert face is not None
+    assert face.landmarks is not None
+    points = np.array(face.landmarks)
+    points[LIPS_INSIDE, 1] += 0.7 * eye_distance(points) * (points[LIPS_INSIDE, 1] > points[LIPS_INSIDE, 1].mean())
+    screaming = replace(subject, face=replace(face, landmarks=points))
+    with pytest.raises(EngineError, match="opened so far"):
+        next(Embedded().propose(astronaut.pixels, screaming, Edit(1, Operation.FACE, seed=1), [1]))
