@@ -13,7 +13,7 @@ import numpy as np
 
 from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, load_codec, remap
 from identigen.identity.conditions import load_conditions
-from identigen.identity.fine_detail import load_fine_detail
+from identigen.identity.fine_detail import STAYS, load_fine_detail
 from identigen.identity.imagination import usual_identity, within_reason
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.photo import encode, write_atomically
@@ -57,7 +57,7 @@ def people(seed: int = 11) -> Pixels:
         average = usual_identity(conditions, condition)
         code = within_reason(codec, conditions, drawn[None], condition)[0]
         usual = codec.decode(average[:k])
-        detail = fine.added(calmed(codec, codec.decode(code[:k]), usual), fine.usual)
+        detail = fine.added(calmed(codec, codec.decode(code[:k]), usual), condition[STAYS])
         tiles.append(portrait(codec, detail, code[k:], skin))
     half = len(tiles) // 2
     return np.vstack([np.hstack(tiles[:half]), np.hstack(tiles[half:])])

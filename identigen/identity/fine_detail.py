@@ -1,13 +1,14 @@
-"""What the appearance model is too coarse for: hairs of a brow, the crease of a lid, the edges of nostrils and lips.
+"""What the appearance model is too coarse for: how a brow, a lid, a nostril or a lip is really formed.
 
-A linear model of whole faces is smooth where people differ. As in the face hallucination of Liu, Shum and Freeman
-(2007) it is followed by a local one of what it leaves over: for each feature of a new face the taught feature that
-looks most like it lends its fine relief. Each eye, the nose and the mouth may get it from somebody else.
+A linear model of whole faces blends many people: what it draws of one feature is vague, and nobody has it. As in the
+face hallucination of Liu, Shum and Freeman (2007) a local model follows: each feature of a new face gets its form from
+the taught one that looks most like it, of somebody whom the same is asked of. Eyes, nose and mouth come from three
+people, on a build and a face that are none of theirs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,18 +17,24 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import SIDE, Mesh, brightness
-from identigen.landmarks import LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
+from identigen.identity.conditions import NAMES
+from identigen.landmarks import LIPS_INSIDE, LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.models import asset, borrow
 from identigen.types import Floats, Window
 
-FINE = 6.0  # pixels of the map: relief no broader than this is lent
+BROADEST = 10.0  # pixels of the map: form no broader than this is lent, broad shading stays the new face's
+FINEST = 1.5  # pixels of the map: what is finer goes with the photo's focus
 LOOK = (1.0, 8.0)  # pixels of the map: the band in which features are compared
 STEP = 2  # of the map, between pixels that are compared
-MOST = 1.1  # gain of what is lent
-STRONGEST = 2.5  # of its usual relief that an example lends: beyond are strands and frames
-BRIGHT = 0.5  # share of what is lighter that is lent: a dark edge is a nostril or a lid, a light one an outline
+FIT = (0.5, 1.5)  # least and most gain of what is lent
+CRISPEST = 1.2  # gain of its finest part, to that of the rest
+KINDRED = 0.15  # of a like person, against a like feature: a young face gets no old brow
 FEATHER = 2.5
+
+_STAYS = ("lightness", "relief", "age", "femininity", "beard", "kin")
+STAYS = np.array([i for i, name in enumerate(NAMES) if name.startswith(_STAYS)])
+"""The conditions in which whoever lends a feature shall be like the new face."""
 
 _NOSE = np.array([1, 2, 4, 5, 48, 64, 98, 278, 294, 327, 115, 344, 220, 440, 102, 331])
 _FEATURES: Mapping[str, tuple[npt.NDArray[np.intp], int]] = {
@@ -40,11 +47,15 @@ FEATURES = tuple(_FEATURES)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Lent:
-    """Taught examples of one feature: their `relief` `(n, h, w)` and how the model draws them, `looks` `(n, m)`."""
+    """Taught examples of one feature: their `form` `(n, h, w)` and how the model draws them, `looks` `(n, m)`.
 
-    relief: Floats
+    `kinds` `(n, len(STAYS))` is what was read of the `people` `(n,)` who lend them.
+    """
+
+    form: Floats
     looks: Floats
-
+    kinds: Floats
+    people: npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class FineDetail:
@@ -58,57 +69,102 @@ class FineDetail:
         """Where each feature lies on the map, and its weight `(h, w)` in 0..1 there."""
         return feature_zones(self.mesh)
 
-    @cached_property
-    def usual(self) -> Floats:
-        """Relief `(SIDE, SIDE)` of a middling photo, softer than those that lent theirs: for faces without one."""
-        strength = np.mean([np.abs(lent.relief).mean() for lent in self.lent.values()])
-        return np.full((SIDE, SIDE), 0.6 * strength, np.float32)
+    def added(self, detail: Floats, kind: Floats, finest: Floats | None = None) -> Floats:
+        """A detail map `(SIDE, SIDE, 3)` whose features are formed like those of people of the same `kind`.
 
-    def added(self, detail: Floats, own: Floats) -> Floats:
-        """A detail map `(SIDE, SIDE, 3)` with fine relief on all its features.
-
-        It is as strong as in the photo, whose `own` fine relief is `(SIDE, SIDE)`: soft faces stay soft.
+        `finest` `(SIDE, SIDE)` is what a photo has of the finest detail (see `finest_detail`): in a soft one features
+        stay soft.
         """
-        relief = np.zeros((SIDE, SIDE), np.float32)
-        for side in (1, -1):  # the left half of the face is looked at in the mirror
-            seen, crisp = look(detail[:, ::side]), own[:, ::side]
-            for name, (window, weight) in self.zones.items():
-                if side < 0 and name != "eye":
-                    continue
-                lent, share = self._nearest(name, seen[window.slices])
-                strength = (weight * np.abs(crisp[window.slices])).sum() / max(
-                    float((weight * np.abs(lent)).sum()), 1e-6
-                )
-                gain = share * min(float(strength), MOST)
-                relief[:, ::side][window.slices] += gain * weight * lent
-        return np.asarray(detail + relief[..., None], np.float32)
+        vague, seen = _bands(brightness(detail))
+        change, used = np.zeros((SIDE, SIDE), np.float32), set[int]()
+        for name, (window, weight) in self.zones.items():
+            views = [_turned(seen, flip)[window.slices] for flip in (False, True)]
+            unlike = np.stack([self._unlike(name, view, kind, used) for view in views])
+            if name == "eye":  # the left one is looked at in the mirror; both get one person's
+                index, flips = int(unlike.sum(0).argmin()), (False, True)
+            else:
+                flip, index = divmod(int(unlike.argmin()), len(self.lent[name].form))
+                flips = (bool(flip),)
+            used.add(int(self.lent[name].people[index]))
+            for turn in flips:
+                own = None if finest is None else _turned(finest, turn)[window.slices]
+                form = self._fitted(name, index, views[turn], own)
+                part = _turned(change, turn)[window.slices]
+                part += weight * (form - _turned(vague, turn)[window.slices])
+        return np.asarray(detail + change[..., None], np.float32)
 
-    def _nearest(self, name: str, seen: Floats) -> tuple[Floats, float]:
-        """Relief `(h, w)` of the example that looks most like what is `seen`, and how much alike they are, 0 to 1."""
+    @cached_property
+    def _weights(self) -> dict[str, Floats]:
+        """How much each compared pixel of a feature counts: nothing inside eyes and mouth, which stay the photo's."""
+        openings = np.zeros((SIDE, SIDE), np.uint8)
+        for ring in (RIGHT_EYE, LIPS_INSIDE):
+            cv2.fillPoly(openings, [np.round(self.mesh.canonical[ring]).astype(np.int32)], (1,))
+        shut = 1 - cv2.GaussianBlur(openings.astype(np.float32), (0, 0), 1.0)
+        return {
+            name: np.sqrt(_compared(weight * shut[window.slices])) for name, (window, weight) in self.zones.items()
+        }
+
+    @cached_property
+    def _looks(self) -> dict[str, tuple[Floats, Floats]]:
+        """Weighted looks `(n, m)` of the examples of each feature, and their lengths `(n,)`."""
+        looks = {name: lent.looks * self._weights[name] for name, lent in self.lent.items()}
+        return {name: (look, np.linalg.norm(look, axis=1) + 1e-6) for name, look in looks.items()}
+
+    def _unlike(self, name: str, view: Floats, kind: Floats, used: Set[int]) -> Floats:
+        """How unlike `(n,)` what is drawn each example is, once it is as strong, and how unlike whom it shall be."""
+        told, (looks, lengths) = _compared(view) * self._weights[name], self._looks[name]
+        length = float(np.linalg.norm(told)) + 1e-6
+        gain = np.clip(length / lengths, *FIT)
         lent = self.lent[name]
-        wanted = [seen] if name == "eye" else [seen, seen[:, ::-1]]
-        told = np.stack([np.ascontiguousarray(view[::STEP, ::STEP]).ravel() for view in wanted])
-        energy = (lent.looks**2).sum(1)
-        unlike = energy[None] - 2 * told @ lent.looks.T
-        view, index = divmod(int(unlike.argmin()), len(lent.looks))
-        alike = told[view] @ lent.looks[index] / max(float(np.linalg.norm(told[view]) * np.sqrt(energy[index])), 1e-9)
-        relief = lent.relief[index]
-        limit = STRONGEST * float(np.sqrt((relief**2).mean()))
-        relief = np.clip(relief, -limit, limit) * np.where(relief > 0, BRIGHT, 1)
-        return relief[:, ::-1] if view else relief, float(np.sqrt(np.clip(alike, 0, 1)))
+        unlike = ((gain * lengths) ** 2 - 2 * gain * (looks @ told)) / length**2
+        unlike += KINDRED * ((lent.kinds - kind) ** 2).mean(1)
+        return np.asarray(unlike + np.where(np.isin(lent.people, list(used)), np.inf, 0), np.float32)
+
+    def _fitted(self, name: str, index: int, view: Floats, own: Floats | None) -> Floats:
+        """The form `(h, w)` that an example lends, as strong as what is drawn and with no finer detail than its `own`."""
+        told = _compared(view) * self._weights[name]
+        gain = float(np.clip(np.linalg.norm(told) / self._looks[name][1][index], *FIT))
+        form, weight = self.lent[name].form[index], self.zones[name][1]
+        fine = form - cv2.GaussianBlur(form, (0, 0), FINEST)
+        finest = gain
+        if own is not None:
+            there = float((weight * own**2).sum() / max(float((weight * fine**2).sum()), 1e-9))
+            finest = min(CRISPEST * gain, float(np.sqrt(there)))
+        return np.asarray(gain * (form - fine) + finest * fine, np.float32)
 
 
-def fine_relief(left_over: Floats, seen: Floats) -> Floats:
-    """What is no broader than `FINE` in a map `(SIDE, SIDE)`, judged by what is `seen` alone."""
-    mass = cv2.GaussianBlur(seen, (0, 0), FINE) + 1e-3
-    return np.asarray((left_over - cv2.GaussianBlur(left_over * seen, (0, 0), FINE) / mass) * seen, np.float32)
+def finest_detail(detail: Floats, seen: Floats) -> Floats:
+    """What is finer than `FINEST` in a detail map `(SIDE, SIDE, 3)`, `(SIDE, SIDE)`, where it is `seen`."""
+    grey = brightness(detail)
+    return np.asarray((grey - cv2.GaussianBlur(grey, (0, 0), FINEST)) * seen, np.float32)
+
+
+def form_of(detail: Floats, seen: Floats) -> Floats:
+    """What is no broader than `BROADEST` in a map `(SIDE, SIDE, 3)`, `(SIDE, SIDE)`, judged by what is `seen` alone."""
+    grey, mass = brightness(detail), cv2.GaussianBlur(seen, (0, 0), BROADEST) + 1e-3
+    return np.asarray(grey - cv2.GaussianBlur(grey * seen, (0, 0), BROADEST) / mass, np.float32)
 
 
 def look(detail: Floats) -> Floats:
     """The band `(SIDE, SIDE)` of a detail map in which features are compared."""
-    grey = np.ascontiguousarray(brightness(detail))
-    fine, broad = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in LOOK)
-    return np.asarray(fine - broad, np.float32)
+    return _bands(brightness(detail))[1]
+
+
+def _bands(grey: Floats) -> tuple[Floats, Floats]:
+    """What is no broader than what is lent, and what is compared, both `(SIDE, SIDE)`."""
+    blurred = {sigma: cv2.GaussianBlur(np.ascontiguousarray(grey), (0, 0), sigma) for sigma in (*LOOK, BROADEST)}
+    fine, broad = (blurred[sigma] for sigma in LOOK)
+    return np.asarray(grey - blurred[BROADEST], np.float32), np.asarray(fine - broad, np.float32)
+
+
+def _compared(picture: Floats) -> Floats:
+    """The pixels `(m,)` of a feature that are compared."""
+    return np.ascontiguousarray(picture[::STEP, ::STEP]).ravel()
+
+
+def _turned(picture: Floats, mirrored: bool) -> Floats:
+    """A view of a map, from the other side where `mirrored`."""
+    return picture[:, ::-1] if mirrored else picture
 
 
 def feature_zones(mesh: Mesh) -> dict[str, tuple[Window, Floats]]:
@@ -148,4 +204,8 @@ def _read(mesh: Mesh) -> FineDetail:
         values, step = stored[name], stored[f"{name}_step"]
         return np.asarray(values.astype(np.float32) * step.reshape(-1, *[1] * (values.ndim - 1)), np.float32)
 
-    return FineDetail(mesh, {name: Lent(restored(f"{name}_relief"), restored(f"{name}_looks")) for name in FEATURES})
+    def lent(name: str) -> Lent:
+        kinds, people = stored[f"{name}_kinds"].astype(np.float32), stored[f"{name}_people"].astype(np.int32)
+        return Lent(restored(f"{name}_form"), restored(f"{name}_looks"), kinds, people)
+
+    return FineDetail(mesh, {name: lent(name) for name in FEATURES})

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from identigen.errors import EngineError, Stopped
-from identigen.identity.appearance import POINTS, Codec, Mesh, brightness, load_codec
+from identigen.identity.appearance import POINTS, Codec, Mesh, load_codec
 from identigen.identity.conditions import Conditions, load_conditions
-from identigen.identity.fine_detail import FineDetail, fine_relief, load_fine_detail
+from identigen.identity.fine_detail import STAYS, FineDetail, finest_detail, load_fine_detail
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.harmoniser import load_harmoniser
 from identigen.identity.imagination import Blend, imagine, usual_identity
@@ -110,8 +110,8 @@ class Embedded:
 class Sitting:
     """One face while it is drawn: what all candidates share.
 
-    `usual` is the mean detail map for its condition; for `colourful` and `shade` see `retouched`. `relief`
-    `(SIDE, SIDE)` is what the photo's face has of fine detail that the codec does not draw.
+    `usual` is the mean detail map for its condition, `kind` what its features' lenders have of it; for `colourful` and
+    `shade` see `retouched`. `finest` `(SIDE, SIDE)` is the finest detail of the photo's face.
     """
 
     codec: Codec
@@ -122,7 +122,8 @@ class Sitting:
     usual: Floats
     colourful: float
     shade: Floats
-    relief: Floats
+    kind: Floats
+    finest: Floats
 
     def draw(self, identity: Floats, strength: float) -> Drawing:
         """Draw the `identity` `(d,)` over the face."""
@@ -141,7 +142,7 @@ class Sitting:
         """The skin of a detail `code` `(k,)` as it would look in this photo; see `paint`."""
         detail = self.codec.decode(code)
         detail = retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
-        return paint(self.portrait, self.canvas, self.fine.added(detail, self.relief))
+        return paint(self.portrait, self.canvas, self.fine.added(detail, self.kind, self.finest))
 
     def laid(self, skin: Floats, shape: Floats, finest: int = FINEST) -> Drawing:
         """A painted `skin` on the aligned `shape` `(468, 3)`, over the face; see `draw`."""
@@ -195,8 +196,8 @@ def sit(
     canvas = prepare(codec, portrait, pixels)
     canvas = replace(canvas, coarse=canvas.coarse * np.float32(skin_gain))
     colourful, shade = float(np.clip(colour, 0, 1)), shade_tint(codec, portrait)
-    relief = fine_relief(brightness(portrait.detail - portrait.expected), portrait.seen)
-    return Sitting(codec, fine, portrait, canvas, pixels, usual, colourful, shade, relief)
+    finest = finest_detail(portrait.detail, portrait.seen)
+    return Sitting(codec, fine, portrait, canvas, pixels, usual, colourful, shade, condition[STAYS], finest)
 
 
 def read_blend(text: str) -> Blend | None:

@@ -78,20 +78,20 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
         mesh, detail_mean.reshape(-1, 3), basis, scale, parity, mean, shape_basis, shape_scale, shape_parity,
         typical_modelling(maps, learn),
     )  # fmt: skip
-    fine = fit_fine_detail(codec, maps, learn)
     axes, quality = fit_axes(faces, labels)
     rows = np.flatnonzero(usable)
     codes, held = encode_faces(codec, faces, maps, rows), faces.held_out[rows]
     conditions, raw = fit_conditions(codec, faces, maps, axes, fit_kin(faces, axes), codes, rows)
     everything = Latents(rows, codes, np.array([conditions.whiten(r) for r in raw]))
-    signs = np.concatenate([parity, shape_parity])
-    taught = _subset(everything, ~held).mirrored(signs)
+    learnt, signs = _subset(everything, ~held), np.concatenate([parity, shape_parity])
+    fine = fit_fine_detail(codec, maps, learnt)
+    taught = learnt.mirrored(signs)
     kept_back = _subset(everything, held).mirrored(signs)
     odds = np.tile(balance(*(raw[~held][:, conditions.index[name]] for name in ("lightness", "age"))), 2)
     trained = train(taught.codes, taught.conditions, odds, kept_back.codes, kept_back.conditions, steps, seed)
     upright = np.flatnonzero([abs(head_pose(points).yaw) < MAX_YAW for points in faces.landmarks])
     drawn = draw_faces(faces, upright, codec, conditions, fine, trained.network, DRAWN_EACH, work / "drawn.npz")
-    foretelling, foretold = fit_foretelling(drawn, scatter(conditions, _subset(everything, ~held)))
+    foretelling, foretold = fit_foretelling(drawn, scatter(conditions, learnt))
     sizes = export(out, codec, conditions, fine, axes, trained.network, foretelling)
     figures = {
         "faces": {"listed": faces.listed, "kept": len(faces.files), "usable": int(usable.sum()), "taught": len(learn)},
@@ -102,7 +102,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
         "bytes": sizes,
         "seconds": round(time.time() - started),
     }
-    write_figures(out, figures, codec, fine, trained, taught, kept_back)
+    write_figures(out, figures, codec, fine, trained, maps, taught, kept_back)
 
 
 def choose(faces: Faces, maps: Maps, glasses: np.ndarray[tuple[int], np.dtype[np.float32]], inside: Bools) -> Bools:

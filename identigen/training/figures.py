@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, remap
-from identigen.identity.fine_detail import FineDetail
+from identigen.identity.fine_detail import STAYS, FineDetail
 from identigen.identity.prior import noise, sample
 from identigen.landmarks import LEFT_EYE, RIGHT_EYE, face_box
 from identigen.recognition import default_recogniser
+from identigen.training.codec import Maps
 from identigen.training.flow import Trained
 from identigen.training.latents import Latents
 from identigen.types import Face, Floats, Pixels, Window
@@ -29,22 +30,33 @@ def write_figures(
     codec: Codec,
     fine: FineDetail,
     trained: Trained,
+    maps: Maps,
     taught: Latents,
     held: Latents,
 ) -> None:
     """Write `training.json`, `samples.jpg` (under the conditions of held-out faces), `loss.png` and `nearest.png`."""
     conditions = held.conditions[np.arange(SAMPLES) % len(held.conditions)]
     drawn = sample(trained.network, noise(range(SAMPLES), taught.codes.shape[1]), conditions)
-    _write(out / "samples.jpg", _sheet(codec, fine, drawn[:48]))
+    people = [_crisp(codec, fine, *person) for person in zip(drawn, conditions, strict=True)]
+    _write(out / "samples.jpg", _sheet(codec, people[:48]))
     _write(out / "loss.png", plot_history(trained.history))
-    originals = taught.codes[: len(taught.codes) // 2]  # the second half are their mirror images
-    copying = measure_copying(out, codec, fine, drawn, originals)
+    copying = measure_copying(out, codec, maps, taught, drawn, people)
     (out / "training.json").write_text(json.dumps(dict(figures) | {"copying": copying}, indent=1) + "\n")
 
 
-def measure_copying(out: Path, codec: Codec, fine: FineDetail, drawn: Floats, taught: Floats) -> dict[str, float]:
-    """How near `drawn` latents come to `taught` ones, all with fine detail; write `nearest.png`."""
-    to_taught, among = nearest(describe_codes(codec, fine, drawn), describe_codes(codec, fine, taught))
+def measure_copying(
+    out: Path, codec: Codec, maps: Maps, taught: Latents, drawn: Floats, people: Sequence[Floats]
+) -> dict[str, float]:
+    """How near `drawn` latents, whose detail maps are `people`, come to `taught` faces; write `nearest.png`.
+
+    Those are drawn with their own detail, as they were seen: who lent a feature could be found again.
+    """
+    k = len(codec.detail_scale)
+    originals = range(len(taught.rows) // 2)  # the second half are their mirror images
+    own = (_own_detail(codec, maps, taught, i) for i in originals)
+    to_taught, among = nearest(
+        describe(codec, people, drawn[:, k:]), describe(codec, own, taught.codes[: len(originals), k:])
+    )
     limit = float(np.percentile(among, 5))
     _write(out / "nearest.png", plot_nearest(to_taught, among, limit))
     return {
@@ -56,10 +68,11 @@ def measure_copying(out: Path, codec: Codec, fine: FineDetail, drawn: Floats, ta
     }
 
 
-def describe_codes(codec: Codec, fine: FineDetail, codes: Floats) -> Floats:
-    """Descriptors `(n, 128)` of latents, all drawn in one and the same frame: same light, same pose, no hair."""
+def describe(codec: Codec, details: Iterable[Floats], shapes: Floats) -> Floats:
+    """Descriptors `(n, 128)` of faces, all drawn in one and the same frame: same light, same pose, no hair."""
     recogniser = default_recogniser()
-    return np.concatenate([recogniser.describe(*_portrait(codec, fine, code)) for code in codes])
+    faces = zip(details, shapes, strict=True)
+    return np.concatenate([recogniser.describe(*_portrait(codec, detail, shape)) for detail, shape in faces])
 
 
 def nearest(drawn: Floats, taught: Floats) -> tuple[Floats, Floats]:
@@ -104,27 +117,33 @@ def _distances(codes: Floats, others: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
 
-def _crisp(codec: Codec, fine: FineDetail, code: Floats) -> Floats:
-    """The detail map of a latent in a photo as crisp as those that lent their fine detail."""
-    return fine.added(codec.decode(code[: len(codec.detail_scale)]), fine.usual)
+def _crisp(codec: Codec, fine: FineDetail, code: Floats, condition: Floats) -> Floats:
+    """The detail map of a latent in a photo as crisp as those that lent their features."""
+    return fine.added(codec.decode(code[: len(codec.detail_scale)]), condition[STAYS])
 
 
-def _portrait(codec: Codec, fine: FineDetail, code: Floats) -> tuple[Pixels, list[Face]]:
-    """A latent drawn from the front on grey, with its face."""
-    k = len(codec.detail_scale)
-    points = (codec.shape_mean + codec.decode_shape(code[k:])) * 58 + [128, 128, 0]
+def _own_detail(codec: Codec, maps: Maps, taught: Latents, i: int) -> Floats:
+    """The detail map of a taught face as it was seen, and as the model draws it where it was not."""
+    detail, seen = (part[taught.rows[i]].astype(np.float32) for part in (maps.detail, maps.seen))
+    expected = codec.decode(taught.codes[i, : len(codec.detail_scale)])
+    return np.asarray(expected + seen[..., None] * (detail - expected), np.float32)
+
+
+def _portrait(codec: Codec, detail: Floats, shape: Floats) -> tuple[Pixels, list[Face]]:
+    """A face drawn from the front on grey, and where it is."""
+    points = (codec.shape_mean + codec.decode_shape(shape)) * 58 + [128, 128, 0]
     points = np.concatenate([points, np.zeros((10, 3))]).astype(np.float32)
     points[POINTS : POINTS + 5], points[POINTS + 5 :] = points[RIGHT_EYE].mean(0), points[LEFT_EYE].mean(0)
     place, on_face = codec.mesh.locate(points, Window(0, 0, 256, 256))
     plain = np.broadcast_to(np.array([150, 123, 108], np.float32), (SIDE, SIDE, 3))
-    skin = remap(from_detail(_crisp(codec, fine, code), plain), place).clip(0, 255)
+    skin = remap(from_detail(detail, plain), place).clip(0, 255)
     pixels = np.where(on_face[..., None], skin, GREY).astype(np.uint8)
     return pixels, [Face(face_box(points), points)]
 
 
-def _sheet(codec: Codec, fine: FineDetail, codes: Floats) -> Pixels:
+def _sheet(codec: Codec, details: Sequence[Floats]) -> Pixels:
     plain = np.full((SIDE, SIDE, 3), GREY, np.float32) * [1.0, 0.82, 0.72]
-    maps = [from_detail(_crisp(codec, fine, code), plain.astype(np.float32)) for code in codes]
+    maps = [from_detail(detail, plain.astype(np.float32)) for detail in details]
     tiles = [np.where(codec.mesh.inside[..., None], tile.clip(0, 255), 255).astype(np.uint8) for tile in maps]
     return np.vstack([np.hstack(tiles[i : i + 8]) for i in range(0, len(tiles) // 8 * 8, 8)])
 

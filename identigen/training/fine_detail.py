@@ -1,36 +1,57 @@
-"""Collect taught features whose fine relief new faces may borrow; see `identigen.identity.fine_detail`."""
+"""Collect taught features that lend new faces their form; see `identigen.identity.fine_detail`."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import Codec, brightness
-from identigen.identity.fine_detail import FEATURES, STEP, FineDetail, Lent, feature_zones, fine_relief, look
+from identigen.identity.appearance import Codec
+from identigen.identity.fine_detail import FEATURES, FINEST, STAYS, STEP, FineDetail, Lent, feature_zones, form_of, look
 from identigen.training.codec import Maps
-from identigen.types import Floats, Window
+from identigen.training.latents import Latents
+from identigen.types import Floats
 
-EXAMPLES = 400
-CRISP = (0.6, 0.95)  # quantiles of a feature's relief: below it is out of focus, above it are strands and glasses
-IN_VIEW = 0.97
+EXAMPLES = 500
+IN_VIEW = 0.97  # least share of a feature that is seen
+CRISP = (0.15, 0.97)  # quantiles of its finest detail: below it is out of focus, above it is noise
+EXPLAINED, FAMILIAR, EVEN = 0.9, 0.8, 0.7  # quantiles: beyond are cast shadows, strands of hair, frames and scars
+BLOT, FAINT = 3.0, 0.05  # pixels of the map, and the look that is hardly one
 
 
-def fit_fine_detail(codec: Codec, maps: Maps, rows: npt.NDArray[np.intp], examples: int = EXAMPLES) -> FineDetail:
-    """Examples of each feature from the faces `rows`: crisp ones, wholly in view, spread evenly over the list."""
-    zones = feature_zones(codec.mesh)
-    found: dict[str, list[tuple[Floats, Floats, float]]] = {name: [] for name in FEATURES}
-    for i in rows:
-        detail, seen = maps.detail[i].astype(np.float32), maps.seen[i].astype(np.float32)
-        expected = codec.decode(codec.encode(detail, seen, rounds=3))
-        relief, seen_as = fine_relief(brightness(detail - expected), seen), look(expected)
+@dataclass(frozen=True, eq=False, slots=True)
+class _Found:
+    """One feature of one face, with what tells whether it may be lent; see `_chosen`."""
+
+    row: int
+    form: Floats
+    look: Floats
+    in_view: float
+    crisp: float
+    misfit: float
+    oddest: float
+    uneven: float
+
+
+def fit_fine_detail(codec: Codec, maps: Maps, latents: Latents, examples: int = EXAMPLES) -> FineDetail:
+    """Examples of each feature from the faces of `latents`: crisp, wholly in view, and spread evenly over the list."""
+    zones, found = feature_zones(codec.mesh), defaultdict[str, list[_Found]](list)
+    k = len(codec.detail_scale)
+    for row, code in zip(latents.rows.tolist(), latents.codes[:, :k], strict=True):
+        detail, seen = maps.detail[row].astype(np.float32), maps.seen[row].astype(np.float32)
+        expected = codec.decode(code)
+        parts = (form_of(detail, seen), form_of(expected, seen), look(detail), look(expected), seen)
         for name, (window, weight) in zones.items():
             for side in (1, -1) if name == "eye" else (1,):
-                in_view = float((seen[:, ::side][window.slices] * weight).sum() / weight.sum())
-                cut = _cut(relief[:, ::side], window)
-                found[name].append((cut, _cut(seen_as[:, ::side], window)[::STEP, ::STEP].ravel(), in_view))
-    return FineDetail(codec.mesh, {name: _chosen(found[name], zones[name][1], examples) for name in FEATURES})
+                cut = [np.ascontiguousarray(part[:, ::side][window.slices]) for part in parts]
+                found[name].append(_found(row, weight, *cut))
+    kinds = dict(zip(latents.rows.tolist(), latents.conditions[:, STAYS], strict=True))
+    return FineDetail(codec.mesh, {name: _lent(_chosen(found[name], examples, name == "eye"), kinds) for name in FEATURES})
 
 
 def save_fine_detail(detail: FineDetail, path: Path) -> None:
@@ -39,22 +60,52 @@ def save_fine_detail(detail: FineDetail, path: Path) -> None:
 
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     for name, lent in detail.lent.items():
-        for kind, values in (("relief", lent.relief), ("looks", lent.looks)):
+        for part, values in (("form", lent.form), ("looks", lent.looks)):
             flat = values.reshape(len(values), -1)
             step = np.maximum(np.abs(flat).max(1), 1e-6) / 127
-            arrays[f"{name}_{kind}"] = np.round(flat / step[:, None]).astype(np.int8).reshape(values.shape)
-            arrays[f"{name}_{kind}_step"] = step.astype(np.float32)
+            arrays[f"{name}_{part}"] = np.round(flat / step[:, None]).astype(np.int8).reshape(values.shape)
+            arrays[f"{name}_{part}_step"] = step.astype(np.float32)
+        arrays[f"{name}_kinds"] = lent.kinds.astype(np.float16)
+        arrays[f"{name}_people"] = lent.people.astype(np.int16)
     save_file(arrays, path)
 
 
-def _cut(picture: Floats, window: Window) -> Floats:
-    return np.ascontiguousarray(picture[window.slices])
+def _found(
+    row: int, weight: Floats, form: Floats, expected: Floats, real_look: Floats, expected_look: Floats, seen: Floats
+) -> _Found:
+    def mean(picture: Floats) -> float:
+        return float((weight * picture).sum() / weight.sum())
+
+    energy = mean(expected_look**2) + 1e-9
+    blots = np.abs(cv2.GaussianBlur(form - expected, (0, 0), BLOT)) * weight
+    return _Found(
+        row=row,
+        form=form,
+        look=np.ascontiguousarray(expected_look[::STEP, ::STEP]).ravel(),
+        in_view=mean(seen),
+        crisp=mean((form - cv2.GaussianBlur(form, (0, 0), FINEST)) ** 2) / energy,
+        misfit=mean((real_look - expected_look) ** 2) / energy,
+        oddest=float(blots.max()) / (FAINT + float(np.sqrt(energy))),
+        uneven=mean((form - form[:, ::-1]) ** 2) / max(mean(form**2), 1e-9),
+    )
 
 
-def _chosen(found: list[tuple[Floats, Floats, float]], weight: Floats, examples: int) -> Lent:
-    in_view = [(relief, looks) for relief, looks, share in found if share > IN_VIEW]
-    strength = np.array([float((weight * relief**2).sum()) for relief, _ in in_view])
-    low, high = np.quantile(strength, CRISP)
-    crisp = np.flatnonzero((strength >= low) & (strength <= high))
-    taken = crisp[np.unique(np.linspace(0, len(crisp) - 1, min(examples, len(crisp))).astype(int))]
-    return Lent(np.array([in_view[i][0] for i in taken]), np.array([in_view[i][1] for i in taken]))
+def _lent(chosen: list[_Found], kinds: Mapping[int, Floats]) -> Lent:
+    return Lent(
+        form=np.array([one.form for one in chosen]),
+        looks=np.array([one.look for one in chosen]),
+        kinds=np.array([kinds[one.row] for one in chosen]),
+        people=np.array([one.row for one in chosen], np.int32),
+    )
+
+
+def _chosen(found: list[_Found], examples: int, lopsided: bool) -> list[_Found]:
+    """What is in view, in focus, explained by the model, without blots and, unless it is `lopsided`, evenly lit."""
+    rest = [one for one in found if one.in_view > IN_VIEW]
+    for trait, most in (("misfit", EXPLAINED), ("oddest", FAMILIAR), *(() if lopsided else (("uneven", EVEN),))):
+        limit = np.quantile([getattr(one, trait) for one in rest], most)
+        rest = [one for one in rest if getattr(one, trait) <= limit]
+    low, high = np.quantile([one.crisp for one in rest], CRISP)
+    rest = [one for one in rest if low <= one.crisp <= high]
+    spread = np.linspace(0, len(rest) - 1, min(examples, len(rest)))
+    return [rest[i] for i in np.unique(spread.astype(int))]
