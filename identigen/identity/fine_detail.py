@@ -57,6 +57,7 @@ class Lent:
     kinds: Floats
     people: npt.NDArray[np.int32]
 
+
 @dataclass(frozen=True, eq=False)
 class FineDetail:
     """Taught features by name; of eyes there are only right ones, left ones are their mirror images."""
@@ -79,19 +80,22 @@ class FineDetail:
         change, used = np.zeros((SIDE, SIDE), np.float32), set[int]()
         for name, (window, weight) in self.zones.items():
             views = [_turned(seen, flip)[window.slices] for flip in (False, True)]
-            unlike = np.stack([self._unlike(name, view, kind, used) for view in views])
-            if name == "eye":  # the left one is looked at in the mirror; both get one person's
-                index, flips = int(unlike.sum(0).argmin()), (False, True)
-            else:
-                flip, index = divmod(int(unlike.argmin()), len(self.lent[name].form))
-                flips = (bool(flip),)
+            index, flips = self._lender(name, views, kind, used)
             used.add(int(self.lent[name].people[index]))
-            for turn in flips:
-                own = None if finest is None else _turned(finest, turn)[window.slices]
-                form = self._fitted(name, index, views[turn], own)
-                part = _turned(change, turn)[window.slices]
-                part += weight * (form - _turned(vague, turn)[window.slices])
+            for flip in flips:
+                own = None if finest is None else _turned(finest, flip)[window.slices]
+                form = self._fitted(name, index, views[flip], own)
+                part = _turned(change, flip)[window.slices]
+                part += weight * (form - _turned(vague, flip)[window.slices])
         return np.asarray(detail + change[..., None], np.float32)
+
+    def _lender(self, name: str, views: list[Floats], kind: Floats, used: Set[int]) -> tuple[int, tuple[bool, ...]]:
+        """Which example of a feature is lent, and in which of two `views`, as it is and in the mirror."""
+        unlike = np.stack([self._unlike(name, view, kind, used) for view in views])
+        if name == "eye":  # the left one is looked at in the mirror; both get one person's
+            return int(unlike.sum(0).argmin()), (False, True)
+        flip, index = divmod(int(unlike.argmin()), unlike.shape[1])
+        return index, (bool(flip),)
 
     @cached_property
     def _weights(self) -> dict[str, Floats]:
@@ -100,9 +104,7 @@ class FineDetail:
         for ring in (RIGHT_EYE, LIPS_INSIDE):
             cv2.fillPoly(openings, [np.round(self.mesh.canonical[ring]).astype(np.int32)], (1,))
         shut = 1 - cv2.GaussianBlur(openings.astype(np.float32), (0, 0), 1.0)
-        return {
-            name: np.sqrt(_compared(weight * shut[window.slices])) for name, (window, weight) in self.zones.items()
-        }
+        return {name: np.sqrt(_compared(weight * shut[window.slices])) for name, (window, weight) in self.zones.items()}
 
     @cached_property
     def _looks(self) -> dict[str, tuple[Floats, Floats]]:
@@ -121,7 +123,7 @@ class FineDetail:
         return np.asarray(unlike + np.where(np.isin(lent.people, list(used)), np.inf, 0), np.float32)
 
     def _fitted(self, name: str, index: int, view: Floats, own: Floats | None) -> Floats:
-        """The form `(h, w)` that an example lends, as strong as what is drawn and with no finer detail than its `own`."""
+        """The form `(h, w)` of an example, as strong as what is drawn and as crisp as the photo's `own`."""
         told = _compared(view) * self._weights[name]
         gain = float(np.clip(np.linalg.norm(told) / self._looks[name][1][index], *FIT))
         form, weight = self.lent[name].form[index], self.zones[name][1]

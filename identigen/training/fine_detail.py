@@ -51,7 +51,8 @@ def fit_fine_detail(codec: Codec, maps: Maps, latents: Latents, examples: int = 
                 cut = [np.ascontiguousarray(part[:, ::side][window.slices]) for part in parts]
                 found[name].append(_found(row, weight, *cut))
     kinds = dict(zip(latents.rows.tolist(), latents.conditions[:, STAYS], strict=True))
-    return FineDetail(codec.mesh, {name: _lent(_chosen(found[name], examples, name == "eye"), kinds) for name in FEATURES})
+    lent = {name: _lent(_chosen(found[name], examples, name == "eye"), kinds) for name in FEATURES}
+    return FineDetail(codec.mesh, lent)
 
 
 def save_fine_detail(detail: FineDetail, path: Path) -> None:
@@ -73,20 +74,20 @@ def save_fine_detail(detail: FineDetail, path: Path) -> None:
 def _found(
     row: int, weight: Floats, form: Floats, expected: Floats, real_look: Floats, expected_look: Floats, seen: Floats
 ) -> _Found:
-    def mean(picture: Floats) -> float:
-        return float((weight * picture).sum() / weight.sum())
+    def energy(picture: Floats) -> float:
+        return float((weight * picture**2).sum() / weight.sum())
 
-    energy = mean(expected_look**2) + 1e-9
+    usual = energy(expected_look) + 1e-9
     blots = np.abs(cv2.GaussianBlur(form - expected, (0, 0), BLOT)) * weight
     return _Found(
         row=row,
         form=form,
         look=np.ascontiguousarray(expected_look[::STEP, ::STEP]).ravel(),
-        in_view=mean(seen),
-        crisp=mean((form - cv2.GaussianBlur(form, (0, 0), FINEST)) ** 2) / energy,
-        misfit=mean((real_look - expected_look) ** 2) / energy,
-        oddest=float(blots.max()) / (FAINT + float(np.sqrt(energy))),
-        uneven=mean((form - form[:, ::-1]) ** 2) / max(mean(form**2), 1e-9),
+        in_view=float((weight * seen).sum() / weight.sum()),
+        crisp=energy(form - cv2.GaussianBlur(form, (0, 0), FINEST)) / usual,
+        misfit=energy(real_look - expected_look) / usual,
+        oddest=float(blots.max()) / (FAINT + float(np.sqrt(usual))),
+        uneven=energy(form - form[:, ::-1]) / max(energy(form), 1e-9),
     )
 
 
