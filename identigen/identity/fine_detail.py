@@ -8,7 +8,7 @@ people, on a build and a face that are none of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +22,8 @@ from identigen.landmarks import LIPS_INSIDE, LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.models import asset, borrow
 from identigen.types import Floats, Window
+
+Ints = npt.NDArray[np.intp]
 
 BROADEST = 10.0  # pixels of the map: form no broader than this is lent, broad shading stays the new face's
 FINEST = 1.5  # pixels of the map: what is finer goes with the photo's focus
@@ -76,26 +78,44 @@ class FineDetail:
         `finest` `(SIDE, SIDE)` is what a photo has of the finest detail (see `finest_detail`): in a soft one features
         stay soft.
         """
-        vague, seen = _bands(brightness(detail))
-        change, used = np.zeros((SIDE, SIDE), np.float32), set[int]()
+        vague, seen = bands(brightness(detail))
+        change, used = np.zeros((SIDE, SIDE), np.float32), list[Ints]()
         for name, (window, weight) in self.zones.items():
-            views = [_turned(seen, flip)[window.slices] for flip in (False, True)]
-            index, flips = self._lender(name, views, kind, used)
-            used.add(int(self.lent[name].people[index]))
-            for flip in flips:
-                own = None if finest is None else _turned(finest, flip)[window.slices]
-                form = self._fitted(name, index, views[flip], own)
-                part = _turned(change, flip)[window.slices]
-                part += weight * (form - _turned(vague, flip)[window.slices])
+            views = [self.compared(name, turned(seen, flip)[window.slices])[None] for flip in (False, True)]
+            index, mirrored = self.lenders(name, views, kind, used)
+            used.append(self.lent[name].people[index])
+            for flip in (False, True):
+                if name == "eye" or flip == mirrored[0]:
+                    own = None if finest is None else turned(finest, flip)[window.slices]
+                    form = self._fitted(name, int(index[0]), float(self.gain(name, views[flip], index)[0]), own)
+                    part = turned(change, flip)[window.slices]
+                    part += weight * (form - turned(vague, flip)[window.slices])
         return np.asarray(detail + change[..., None], np.float32)
 
-    def _lender(self, name: str, views: list[Floats], kind: Floats, used: Set[int]) -> tuple[int, tuple[bool, ...]]:
-        """Which example of a feature is lent, and in which of two `views`, as it is and in the mirror."""
-        unlike = np.stack([self._unlike(name, view, kind, used) for view in views])
-        if name == "eye":  # the left one is looked at in the mirror; both get one person's
-            return int(unlike.sum(0).argmin()), (False, True)
-        flip, index = divmod(int(unlike.argmin()), unlike.shape[1])
-        return index, (bool(flip),)
+    def compared(self, name: str, picture: Floats) -> Floats:
+        """What `(m,)` of a picture `(h, w)` of a feature is compared, each pixel as far as it counts."""
+        return _thinned(picture) * self._weights[name]
+
+    def lenders(
+        self, name: str, views: Sequence[Floats], kind: Floats, used: Sequence[Ints] = ()
+    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """For `n` people, which example `(n,)` each is lent, and which of them `(n,)` in the mirror.
+
+        `views` are what is compared of the feature `(n, m)`, as it is and in the mirror. A left eye is looked at in the
+        mirror, and both are one person's. Nobody is lent what one of `used`, each `(n,)`, would lend.
+        """
+        unlike = np.stack([self._unlike(name, view, kind) for view in views])
+        for people in used:
+            unlike += np.where(self.lent[name].people == people[:, None], np.inf, 0)
+        if name == "eye":
+            return unlike.sum(0).argmin(1), np.zeros(len(views[0]), np.bool_)
+        best = unlike.min(2)
+        mirrored = best[1] < best[0]
+        return np.where(mirrored, unlike[1].argmin(1), unlike[0].argmin(1)), mirrored
+
+    def gain(self, name: str, view: Floats, index: Ints) -> Floats:
+        """What `(n,)` the examples `index` `(n,)` are multiplied by, to be as strong as what is drawn, `(n, m)`."""
+        return np.asarray(np.clip(np.linalg.norm(view, axis=1) / self._looks[name][1][index], *FIT), np.float32)
 
     @cached_property
     def _weights(self) -> dict[str, Floats]:
@@ -104,7 +124,7 @@ class FineDetail:
         for ring in (RIGHT_EYE, LIPS_INSIDE):
             cv2.fillPoly(openings, [np.round(self.mesh.canonical[ring]).astype(np.int32)], (1,))
         shut = 1 - cv2.GaussianBlur(openings.astype(np.float32), (0, 0), 1.0)
-        return {name: np.sqrt(_compared(weight * shut[window.slices])) for name, (window, weight) in self.zones.items()}
+        return {name: np.sqrt(_thinned(weight * shut[window.slices])) for name, (window, weight) in self.zones.items()}
 
     @cached_property
     def _looks(self) -> dict[str, tuple[Floats, Floats]]:
@@ -112,20 +132,16 @@ class FineDetail:
         looks = {name: lent.looks * self._weights[name] for name, lent in self.lent.items()}
         return {name: (look, np.linalg.norm(look, axis=1) + 1e-6) for name, look in looks.items()}
 
-    def _unlike(self, name: str, view: Floats, kind: Floats, used: Set[int]) -> Floats:
-        """How unlike `(n,)` what is drawn each example is, once it is as strong, and how unlike whom it shall be."""
-        told, (looks, lengths) = _compared(view) * self._weights[name], self._looks[name]
-        length = float(np.linalg.norm(told)) + 1e-6
+    def _unlike(self, name: str, view: Floats, kind: Floats) -> Floats:
+        """How unlike `(n, examples)` what is drawn `(n, m)` each is when as strong, and how unlike the `kind`."""
+        looks, lengths = self._looks[name]
+        length = np.linalg.norm(view, axis=1, keepdims=True) + 1e-6
         gain = np.clip(length / lengths, *FIT)
-        lent = self.lent[name]
-        unlike = ((gain * lengths) ** 2 - 2 * gain * (looks @ told)) / length**2
-        unlike += KINDRED * ((lent.kinds - kind) ** 2).mean(1)
-        return np.asarray(unlike + np.where(np.isin(lent.people, list(used)), np.inf, 0), np.float32)
+        unlike = ((gain * lengths) ** 2 - 2 * gain * (view @ looks.T)) / length**2
+        return np.asarray(unlike + KINDRED * ((self.lent[name].kinds - kind) ** 2).mean(1), np.float32)
 
-    def _fitted(self, name: str, index: int, view: Floats, own: Floats | None) -> Floats:
-        """The form `(h, w)` of an example, as strong as what is drawn and as crisp as the photo's `own`."""
-        told = _compared(view) * self._weights[name]
-        gain = float(np.clip(np.linalg.norm(told) / self._looks[name][1][index], *FIT))
+    def _fitted(self, name: str, index: int, gain: float, own: Floats | None) -> Floats:
+        """The form `(h, w)` of an example, `gain` times as strong and as crisp as the photo's `own`."""
         form, weight = self.lent[name].form[index], self.zones[name][1]
         fine = form - cv2.GaussianBlur(form, (0, 0), FINEST)
         finest = gain
@@ -149,22 +165,22 @@ def form_of(detail: Floats, seen: Floats) -> Floats:
 
 def look(detail: Floats) -> Floats:
     """The band `(SIDE, SIDE)` of a detail map in which features are compared."""
-    return _bands(brightness(detail))[1]
+    return bands(brightness(detail))[1]
 
 
-def _bands(grey: Floats) -> tuple[Floats, Floats]:
+def bands(grey: Floats) -> tuple[Floats, Floats]:
     """What is no broader than what is lent, and what is compared, both `(SIDE, SIDE)`."""
     blurred = {sigma: cv2.GaussianBlur(np.ascontiguousarray(grey), (0, 0), sigma) for sigma in (*LOOK, BROADEST)}
     fine, broad = (blurred[sigma] for sigma in LOOK)
     return np.asarray(grey - blurred[BROADEST], np.float32), np.asarray(fine - broad, np.float32)
 
 
-def _compared(picture: Floats) -> Floats:
+def _thinned(picture: Floats) -> Floats:
     """The pixels `(m,)` of a feature that are compared."""
     return np.ascontiguousarray(picture[::STEP, ::STEP]).ravel()
 
 
-def _turned(picture: Floats, mirrored: bool) -> Floats:
+def turned(picture: Floats, mirrored: bool) -> Floats:
     """A view of a map, from the other side where `mirrored`."""
     return picture[:, ::-1] if mirrored else picture
 

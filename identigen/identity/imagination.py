@@ -16,6 +16,7 @@ import numpy as np
 from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_conditions
 from identigen.identity.foretelling import Foretelling, load_foretelling
+from identigen.identity.lending import load_lending
 from identigen.identity.portrait import Portrait
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.types import Floats
@@ -82,6 +83,7 @@ def imagine(
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
     people = within_reason(load_codec(), course.conditions, people, condition, MOST * (2 - leisure(strength)))
+    people = load_lending().lent(people, condition)
     liked = course.likes(people, np.repeat(liking, CHANCES, axis=0))
     odd = oddity(load_codec(), course.conditions, people, condition)
     worth = course.worth(people) + leisure(strength) * (LIKING * liked - ODDITY * odd)

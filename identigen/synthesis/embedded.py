@@ -14,6 +14,7 @@ from identigen.identity.fine_detail import STAYS, FineDetail, finest_detail, loa
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.harmoniser import load_harmoniser
 from identigen.identity.imagination import Blend, imagine, usual_identity
+from identigen.identity.lending import load_lending
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior
 from identigen.landmarks import face_box, find_landmarks, mouth_openness
@@ -48,6 +49,7 @@ class Embedded:
         load_fine_detail(load_codec().mesh)
         load_conditions()
         load_foretelling()
+        load_lending()
         load_prior()
         load_harmoniser()
 

@@ -14,6 +14,7 @@ from identigen.identity.conditions import VAGUENESS, Conditions
 from identigen.identity.fine_detail import FineDetail
 from identigen.identity.foretelling import Foretelling, features
 from identigen.identity.imagination import KIN
+from identigen.identity.lending import fit_lending
 from identigen.identity.portrait import read_portrait
 from identigen.identity.prior import Velocity, noise, sample
 from identigen.landmarks import face_box
@@ -23,7 +24,7 @@ from identigen.training.data import Faces
 from identigen.types import Bools, Candidate, Face, Floats
 from identigen.verification import look_again
 
-RIDGE = 100.0
+RIDGE = 30.0
 STIFFNESS = 1e-3  # of the lift: directions that hardly move the embedding are left alone
 
 
@@ -52,7 +53,7 @@ def draw_faces(
 ) -> Drawn:
     """Draw `each` identities of all kinds over every face of `rows` and describe what came out (cached in `cache`)."""
     if not cache.is_file():
-        recogniser = default_recogniser()
+        recogniser, lending = default_recogniser(), fit_lending(codec, fine)
         moved, told, seen, held = [], [], [], []
         for count, row in enumerate(rows.tolist()):
             pixels, points = faces.pixels(row), faces.landmarks[row]
@@ -61,7 +62,8 @@ def draw_faces(
             sitting = sit(codec, conditions, fine, portrait, pixels, portrait.condition)
             own = np.concatenate([portrait.code, portrait.shape_code])
             rng = np.random.default_rng([row, 5])
-            for identity in _imagined(prior, portrait.condition, len(own), row, each, rng):
+            people = _imagined(prior, portrait.condition, len(own), row, each, rng)
+            for identity in lending.lent(people, portrait.condition):
                 strength = rng.uniform(0.3, 1.0)
                 drawing = sitting.draw(identity, strength)
                 candidate = Candidate(0, drawing.window, drawing.pixels, drawing.coverage, identity)
