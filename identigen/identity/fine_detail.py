@@ -31,7 +31,7 @@ LOOK = (1.0, 8.0)  # pixels of the map: the band in which features are compared
 STEP = 2  # of the map, between pixels that are compared
 FIT = (0.5, 1.5)  # least and most gain of what is lent
 CRISPEST = 1.2  # gain of its finest part, to that of the rest
-KINDRED = 0.15  # of a like person, against a like feature: a young face gets no old brow
+KINDRED = 0.12  # of a like person, against a like feature: a young face gets no old brow
 FEATHER = 2.5
 
 _STAYS = ("lightness", "relief", "age", "femininity", "beard", "kin")

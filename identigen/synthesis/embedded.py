@@ -141,10 +141,16 @@ class Sitting:
         return self.laid(skin, new_shape(self.codec, self.portrait, identity[k:], strength, wanting))
 
     def painted(self, code: Floats) -> Floats:
-        """The skin of a detail `code` `(k,)` as it would look in this photo; see `paint`."""
-        detail = self.codec.decode(code)
-        detail = retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
-        return paint(self.portrait, self.canvas, self.fine.added(detail, self.kind, self.finest))
+        """The skin of a detail `code` `(k,)` as it would look in this photo, with features that are lent."""
+        return self.lit(self.fine.added(self.retouched(self.codec.decode(code)), self.kind, self.finest))
+
+    def retouched(self, detail: Floats) -> Floats:
+        """A detail map `(SIDE, SIDE, 3)` as it would look in this photo; see `retouching.retouched`."""
+        return retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
+
+    def lit(self, detail: Floats) -> Floats:
+        """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""
+        return paint(self.portrait, self.canvas, detail)
 
     def laid(self, skin: Floats, shape: Floats, finest: int = FINEST) -> Drawing:
         """A painted `skin` on the aligned `shape` `(468, 3)`, over the face; see `draw`."""

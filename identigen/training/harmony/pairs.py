@@ -101,10 +101,12 @@ def _strip(faces: Faces, row: int, number: int) -> Pixels | None:
 
 
 def _drawn_back(sitting: Sitting, owner: Portrait) -> _Drawn:
-    """The face of `owner` drawn over the one of the sitting, exactly where it was."""
+    """The face of `owner` drawn over the one of the sitting, exactly where it was and with features of its own."""
     portrait = sitting.portrait
     shape = (owner.points[:POINTS] - portrait.centre) / portrait.scale @ portrait.turn.T
-    drawing = sitting.laid(sitting.painted(owner.code), np.asarray(shape, np.float32))
+    detail = owner.expected + owner.seen[..., None] * (owner.detail - owner.expected)
+    skin = sitting.lit(sitting.retouched(np.asarray(detail, np.float32)))
+    drawing = sitting.laid(skin, np.asarray(shape, np.float32))
     return _pasted(sitting.pixels, drawing)
 
 
