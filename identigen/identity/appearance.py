@@ -272,6 +272,15 @@ class Codec:
         out[rows, columns] = out[rows, SIDE - 1 - columns] = np.sqrt(variance)
         return out[..., None]
 
+    def components(self) -> Floats:
+        """What one unit of each coefficient adds to a map's brightness, `(k, SIDE, SIDE)`."""
+        rows, columns = self.half
+        left = self.detail_scale[:, None] * brightness(self.detail_basis.reshape(len(self.detail_scale), -1, 3))
+        out = np.zeros((len(left), SIDE, SIDE), np.float32)
+        out[:, rows, columns] = left
+        out[:, rows, SIDE - 1 - columns] = self.detail_parity[:, None] * left
+        return out
+
     def fold(self, detail: Floats) -> tuple[Floats, Floats]:
         """Even and odd part `(..., half * 3)` of maps `(..., SIDE, SIDE, 3)`, each seen on the left half."""
         rows, columns = self.half

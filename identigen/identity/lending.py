@@ -17,8 +17,6 @@ from identigen.identity.fine_detail import STAYS, FineDetail, Ints, bands, load_
 from identigen.models import borrow
 from identigen.types import Floats, Window
 
-BATCH = 32
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Line:
@@ -66,10 +64,9 @@ def fit_lending(codec: Codec, fine: FineDetail) -> Lending:
     k = len(codec.detail_scale)
     mean = brightness(codec.decode(np.zeros(k, np.float32)))
     columns: dict[str, list[tuple[Floats, Floats, Floats]]] = {name: [] for name in fine.zones}
-    for start in range(0, k, BATCH):
-        for grey in brightness(codec.decode(np.eye(k, dtype=np.float32)[start : start + BATCH])):
-            for name, parts in _parts(fine, np.asarray(grey - mean, np.float32)).items():
-                columns[name].append(parts)
+    for component in codec.components():
+        for name, parts in _parts(fine, component).items():
+            columns[name].append(parts)
     looks, vague, forms = {}, {}, {}
     for name, at_mean in _parts(fine, mean).items():
         drawn, look, form = (np.stack(part) for part in zip(*columns[name], strict=True))

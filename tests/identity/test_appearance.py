@@ -3,6 +3,7 @@ import pytest
 
 from identigen.identity.appearance import (
     SIDE,
+    brightness,
     coarse_light,
     from_detail,
     load_codec,
@@ -50,6 +51,13 @@ def test_many_codes_at_once_equal_one_by_one(codec):
     both = codec.decode(codes)
     assert np.allclose(both[1], codec.decode(codes[1]), atol=1e-4)
     assert np.allclose(codec.project(both)[0], codec.project(both[0]), atol=1e-3)
+
+
+def test_components_are_what_a_code_adds_to_the_brightness(codec):
+    code = np.random.default_rng(6).standard_normal(len(codec.detail_scale)).astype(np.float32)
+    mean = brightness(codec.decode(np.zeros_like(code)))
+    added = np.tensordot(code, codec.components(), 1)
+    assert np.allclose(brightness(codec.decode(code)), mean + added, atol=1e-4)
 
 
 def test_light_times_detail_is_the_texture_again(codec):
