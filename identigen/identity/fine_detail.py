@@ -119,11 +119,8 @@ class FineDetail:
 
     @cached_property
     def _weights(self) -> dict[str, Floats]:
-        """How much each compared pixel of a feature counts: nothing inside eyes and mouth, which stay the photo's."""
-        openings = np.zeros((SIDE, SIDE), np.uint8)
-        for ring in (RIGHT_EYE, LIPS_INSIDE):
-            cv2.fillPoly(openings, [np.round(self.mesh.canonical[ring]).astype(np.int32)], (1,))
-        shut = 1 - cv2.GaussianBlur(openings.astype(np.float32), (0, 0), 1.0)
+        """How much each compared pixel of a feature counts."""
+        shut = around_openings(self.mesh)
         return {name: np.sqrt(_thinned(weight * shut[window.slices])) for name, (window, weight) in self.zones.items()}
 
     @cached_property
@@ -183,6 +180,14 @@ def _thinned(picture: Floats) -> Floats:
 def turned(picture: Floats, mirrored: bool) -> Floats:
     """A view of a map, from the other side where `mirrored`."""
     return picture[:, ::-1] if mirrored else picture
+
+
+def around_openings(mesh: Mesh) -> Floats:
+    """0 inside the right eye and the mouth, which stay the photo's own, softly 1 elsewhere, `(SIDE, SIDE)`."""
+    openings = np.zeros((SIDE, SIDE), np.uint8)
+    for ring in (RIGHT_EYE, LIPS_INSIDE):
+        cv2.fillPoly(openings, [np.round(mesh.canonical[ring]).astype(np.int32)], (1,))
+    return np.asarray(1 - cv2.GaussianBlur(openings.astype(np.float32), (0, 0), 1.0), np.float32)
 
 
 def feature_zones(mesh: Mesh) -> dict[str, tuple[Window, Floats]]:

@@ -12,14 +12,25 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import Codec
-from identigen.identity.fine_detail import FEATURES, FINEST, STAYS, STEP, FineDetail, Lent, feature_zones, form_of, look
+from identigen.identity.fine_detail import (
+    FEATURES,
+    FINEST,
+    STAYS,
+    STEP,
+    FineDetail,
+    Lent,
+    around_openings,
+    feature_zones,
+    form_of,
+    look,
+)
 from identigen.training.codec import Maps
 from identigen.training.latents import Latents
 from identigen.types import Floats
 
 EXAMPLES = 500
 IN_VIEW = 0.97  # least share of a feature that is seen
-CRISP = (0.15, 0.97)  # quantiles of its finest detail: below it is out of focus, above it is noise
+CRISP = (0.35, 0.97)  # quantiles of its finest detail: below it is out of focus, above it is noise
 EXPLAINED, FAMILIAR, EVEN = 0.9, 0.8, 0.7  # quantiles: beyond are cast shadows, strands of hair, frames and scars
 BLOT, FAINT = 3.0, 0.05  # pixels of the map, and the look that is hardly one
 
@@ -40,7 +51,10 @@ class _Found:
 
 def fit_fine_detail(codec: Codec, maps: Maps, latents: Latents, examples: int = EXAMPLES) -> FineDetail:
     """Examples of each feature from the faces of `latents`: crisp, wholly in view, and spread evenly over the list."""
-    zones, found = feature_zones(codec.mesh), defaultdict[str, list[_Found]](list)
+    found, shut = defaultdict[str, list[_Found]](list), around_openings(codec.mesh)
+    zones = {
+        name: (window, weight * shut[window.slices]) for name, (window, weight) in feature_zones(codec.mesh).items()
+    }
     k = len(codec.detail_scale)
     for row, code in zip(latents.rows.tolist(), latents.codes[:, :k], strict=True):
         detail, seen = maps.detail[row].astype(np.float32), maps.seen[row].astype(np.float32)
