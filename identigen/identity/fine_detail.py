@@ -31,12 +31,15 @@ LOOK = (1.0, 8.0)  # pixels of the map: the band in which features are compared
 STEP = 2  # of the map, between pixels that are compared
 FIT = (0.5, 1.5)  # least and most gain of what is lent
 CRISPEST = 1.2  # gain of its finest part, to that of the rest
-KINDRED = 0.12  # of a like person, against a like feature: a young face gets no old brow
+DARKEST = 0.1  # of the light around: what is darker has no hue
+KINDRED = 0.2  # of a like person, against a like feature: a young face gets no old brow
 FEATHER = 2.5
 
-_STAYS = ("lightness", "relief", "age", "femininity", "beard", "kin")
-STAYS = np.array([i for i, name in enumerate(NAMES) if name.startswith(_STAYS)])
+_STAYS = {"age": 3.0, "femininity": 2.0, "beard": 1.0, "relief": 1.0, "lightness": 0.5, "kin": 0.5}
+STAYS = np.array([i for i, name in enumerate(NAMES) if name.split("_")[0] in _STAYS])
 """The conditions in which whoever lends a feature shall be like the new face."""
+_MATTERS = np.array([_STAYS[NAMES[i].split("_")[0]] for i in STAYS], np.float32)
+_MATTERS /= _MATTERS.sum()
 
 _NOSE = np.array([1, 2, 4, 5, 48, 64, 98, 278, 294, 327, 115, 344, 220, 440, 102, 331])
 _FEATURES: Mapping[str, tuple[npt.NDArray[np.intp], int]] = {
@@ -78,7 +81,8 @@ class FineDetail:
         `finest` `(SIDE, SIDE)` is what a photo has of the finest detail (see `finest_detail`): in a soft one features
         stay soft.
         """
-        vague, seen = bands(brightness(detail))
+        grey = brightness(detail)
+        vague, seen = bands(grey)
         change, used = np.zeros((SIDE, SIDE), np.float32), list[Ints]()
         for name, (window, weight) in self.zones.items():
             views = [self.compared(name, turned(seen, flip)[window.slices])[None] for flip in (False, True)]
@@ -90,7 +94,9 @@ class FineDetail:
                     form = self._fitted(name, int(index[0]), float(self.gain(name, views[flip], index)[0]), own)
                     part = turned(change, flip)[window.slices]
                     part += weight * (form - turned(vague, flip)[window.slices])
-        return np.asarray(detail + change[..., None], np.float32)
+        # As lighter and darker skin of one hue: added to all channels alike it would turn brows blue and lips grey.
+        gain = np.maximum(1 + grey + change, 0) / np.maximum(1 + grey, DARKEST)
+        return np.asarray((1 + detail) * gain[..., None] - 1, np.float32)
 
     def compared(self, name: str, picture: Floats) -> Floats:
         """What `(m,)` of a picture `(h, w)` of a feature is compared, each pixel as far as it counts."""
@@ -135,7 +141,7 @@ class FineDetail:
         length = np.linalg.norm(view, axis=1, keepdims=True) + 1e-6
         gain = np.clip(length / lengths, *FIT)
         unlike = ((gain * lengths) ** 2 - 2 * gain * (view @ looks.T)) / length**2
-        return np.asarray(unlike + KINDRED * ((self.lent[name].kinds - kind) ** 2).mean(1), np.float32)
+        return np.asarray(unlike + KINDRED * (self.lent[name].kinds - kind) ** 2 @ _MATTERS, np.float32)
 
     def _fitted(self, name: str, index: int, gain: float, own: Floats | None) -> Floats:
         """The form `(h, w)` of an example, `gain` times as strong and as crisp as the photo's `own`."""

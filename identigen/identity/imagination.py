@@ -26,13 +26,13 @@ DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody 
 PUSH, MOST_PUSHED = 2.0, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
 LOOSE = 0.8
 CHANCES = 96  # imagining is cheap, and who is far by chance looks better than who was pushed
-LIKING = 2.2  # of a seed for its own kind of people, against distance from the source
+LIKING = 1.8  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 INDIVIDUALITY = 0.6
 OVERSTATED = 1.5
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
-MOST = 3.5  # of one trait, in its usual amounts; twice that where nobody else was far enough
+MOST, LOOSEST = 3.5, 5.0  # of one trait, in its usual amounts: at leisure, and where nobody was far enough
 KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
@@ -82,7 +82,8 @@ def imagine(
         )
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
-    people = within_reason(load_codec(), course.conditions, people, condition, MOST * (2 - leisure(strength)))
+    most = LOOSEST + (MOST - LOOSEST) * leisure(strength)
+    people = within_reason(load_codec(), course.conditions, people, condition, most)
     people = load_lending().lent(people, condition)
     liked = course.likes(people, np.repeat(liking, CHANCES, axis=0))
     odd = oddity(load_codec(), course.conditions, people, condition)

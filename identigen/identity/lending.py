@@ -1,8 +1,8 @@
 """How people look once their features are lent, told from their latents alone.
 
 Whoever is imagined is drawn with features of taught people (`identigen.identity.fine_detail`), and is then somebody a
-little different. All that leads there but the choice is linear in the latent, so that dozens of people are told at
-once, before any is drawn.
+little different. All that leads there but the choice (and a trace of hue, which is left out) is linear in the latent,
+so that dozens of people are told at once, before any is drawn.
 """
 
 from __future__ import annotations

@@ -33,8 +33,9 @@ def test_who_is_told_is_who_is_drawn(codec: Codec, lending: Lending, people: Flo
     told = lending.lent(people, CONDITION)
     for before, after in zip(people, told, strict=True):
         drawn = codec.project(lending.fine.added(codec.decode(before[:k]), CONDITION[STAYS]))
-        assert np.abs(drawn - after[:k]).max() < 0.05
-        assert np.abs(before[:k] - after[:k]).mean() > 0.1
+        changed = np.abs(before[:k] - after[:k]).mean()
+        assert changed > 0.1
+        assert np.abs(drawn - after[:k]).mean() < 0.2 * changed  # what is told leaves hues alone
     assert np.array_equal(told[:, k:], people[:, k:])
 
 
