@@ -28,9 +28,9 @@ from identigen.training.codec import Maps
 from identigen.training.latents import Latents
 from identigen.types import Floats
 
-EXAMPLES = 500
+EXAMPLES = 560
 IN_VIEW = 0.97  # least share of a feature that is seen
-CRISP = (0.35, 0.97)  # quantiles of its finest detail: below it is out of focus, above it is noise
+CRISP = (0.22, 0.97)  # quantiles of its finest detail: below it is out of focus, above it is noise
 EXPLAINED, FAMILIAR, EVEN = 0.9, 0.8, 0.7  # quantiles: beyond are cast shadows, strands of hair, frames and scars
 BLOT, FAINT = 3.0, 0.05  # pixels of the map, and the look that is hardly one
 
