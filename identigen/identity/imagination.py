@@ -61,8 +61,9 @@ def imagine(
 
     For each seed several people are imagined. The one is taken who is far enough at the least change of what must stay
     and, as far as that goes, of the kind that the seed `kind` likes (each seed's own where it is None): the farthest
-    alone would look alike, and so would the farthest of several candidates. `strangers` `(128,)` are other people as
-    seen from the portrait's embedding: nobody shall resemble them.
+    alone would look alike, and so would the farthest of several candidates. All are judged with the features that they
+    will be lent. `strangers` `(128,)` are other people as seen from the portrait's embedding: nobody shall resemble
+    them.
     """
     course = Course(
         load_conditions(),

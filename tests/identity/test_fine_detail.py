@@ -53,14 +53,25 @@ def finest(detail: Floats, weight: Floats) -> float:
     return float((np.abs(finest_detail(detail, np.ones((SIDE, SIDE), np.float32))) * weight).mean())
 
 
-def nose_with(shipped: FineDetail, detail: Floats, **of_two: object) -> FineDetail:
-    """The shipped examples but for noses: two that look just like that of `detail`, with marks across and upright."""
+def nose_with(
+    shipped: FineDetail,
+    detail: Floats,
+    alike: tuple[int, int] = (1, 1),
+    kinds: Floats | None = None,
+    people: tuple[int, int] = (-1, -2),
+) -> FineDetail:
+    """The shipped examples but for noses: two that look like that of `detail`, or unlike it where `alike` is -1.
+
+    They have marks across and upright.
+    """
     window, weight = shipped.zones["nose"]
     mine = np.ascontiguousarray(look(detail)[window.slices][::STEP, ::STEP]).ravel()
     marks = np.zeros((2, *weight.shape), np.float32)
     marks[0, ::4], marks[1, :, ::4] = 0.1, 0.1
-    two = Lent(marks, np.stack([mine, mine]), np.zeros((2, len(STAYS)), np.float32), np.array([-1, -2], np.int32))
-    return FineDetail(shipped.mesh, dict(shipped.lent) | {"nose": replace(two, **of_two)})  # type: ignore[arg-type]
+    looks = np.stack([sign * mine for sign in alike])
+    kinds = np.zeros((2, len(STAYS)), np.float32) if kinds is None else kinds
+    two = Lent(marks, looks, kinds, np.array(people, np.int32))
+    return FineDetail(shipped.mesh, dict(shipped.lent) | {"nose": two})
 
 
 def lent_nose(detail: FineDetail, smooth: Floats, kind: Floats = ANYBODY) -> int:
@@ -111,9 +122,8 @@ def test_both_eyes_are_one_person_s(shipped: FineDetail, smooth: Floats) -> None
 
 @pytest.mark.parametrize("nearer", [0, 1])
 def test_the_example_that_looks_most_alike_is_lent(shipped: FineDetail, smooth: Floats, nearer: int) -> None:
-    looks = nose_with(shipped, smooth).lent["nose"].looks.copy()
-    looks[1 - nearer] *= -1
-    assert lent_nose(nose_with(shipped, smooth, looks=looks), smooth) == nearer
+    alike = (1, -1) if nearer == 0 else (-1, 1)
+    assert lent_nose(nose_with(shipped, smooth, alike), smooth) == nearer
 
 
 @pytest.mark.parametrize("nearer", [0, 1])
@@ -127,8 +137,7 @@ def test_nobody_lends_two_features(shipped: FineDetail, smooth: Floats) -> None:
     eyes = shipped.lent["eye"]
     one = {"eye": replace(eyes, people=np.zeros(len(eyes.people), np.int32))}
     for lender in (0, 1):
-        people = np.array([0, 7] if lender == 0 else [7, 0], np.int32)
-        noses = nose_with(shipped, smooth, people=people)
+        noses = nose_with(shipped, smooth, people=(0, 7) if lender == 0 else (7, 0))
         assert lent_nose(FineDetail(shipped.mesh, dict(noses.lent) | one), smooth) == 1 - lender
 
 
