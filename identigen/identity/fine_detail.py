@@ -82,7 +82,7 @@ class FineDetail:
         stay soft.
         """
         grey = brightness(detail)
-        vague, seen = bands(grey)
+        vague, seen = bands(self.mesh, grey)
         change, used = np.zeros((SIDE, SIDE), np.float32), list[Ints]()
         for name, (window, weight) in self.zones.items():
             views = [self.compared(name, turned(seen, flip)[window.slices])[None] for flip in (False, True)]
@@ -160,22 +160,25 @@ def finest_detail(detail: Floats, seen: Floats) -> Floats:
     return np.asarray((grey - cv2.GaussianBlur(grey, (0, 0), FINEST)) * seen, np.float32)
 
 
-def form_of(detail: Floats, seen: Floats) -> Floats:
-    """What is no broader than `BROADEST` in a map `(SIDE, SIDE, 3)`, `(SIDE, SIDE)`, judged by what is `seen` alone."""
-    grey, mass = brightness(detail), cv2.GaussianBlur(seen, (0, 0), BROADEST) + 1e-3
-    return np.asarray(grey - cv2.GaussianBlur(grey * seen, (0, 0), BROADEST) / mass, np.float32)
+def form_of(mesh: Mesh, grey: Floats, seen: Floats) -> Floats:
+    """What of a map's brightness `(SIDE, SIDE)` is no broader than `BROADEST`, judged by what is `seen` alone.
+
+    Brows and lips are not: they are form however broad they are, and what is broad is the skin around them.
+    """
+    skin = np.asarray(seen * (1 - np.maximum(mesh.brows, mesh.lips)), np.float32)
+    mass = cv2.GaussianBlur(skin, (0, 0), BROADEST) + 1e-3
+    return np.asarray(grey - cv2.GaussianBlur(grey * skin, (0, 0), BROADEST) / mass, np.float32)
 
 
-def look(detail: Floats) -> Floats:
-    """The band `(SIDE, SIDE)` of a detail map in which features are compared."""
-    return bands(brightness(detail))[1]
+def look(grey: Floats) -> Floats:
+    """The band `(SIDE, SIDE)` of a map's brightness in which features are compared."""
+    fine, broad = (cv2.GaussianBlur(np.ascontiguousarray(grey), (0, 0), sigma) for sigma in LOOK)
+    return np.asarray(fine - broad, np.float32)
 
 
-def bands(grey: Floats) -> tuple[Floats, Floats]:
+def bands(mesh: Mesh, grey: Floats) -> tuple[Floats, Floats]:
     """What is no broader than what is lent, and what is compared, both `(SIDE, SIDE)`."""
-    blurred = {sigma: cv2.GaussianBlur(np.ascontiguousarray(grey), (0, 0), sigma) for sigma in (*LOOK, BROADEST)}
-    fine, broad = (blurred[sigma] for sigma in LOOK)
-    return np.asarray(grey - blurred[BROADEST], np.float32), np.asarray(fine - broad, np.float32)
+    return form_of(mesh, grey, mesh.inside.astype(np.float32)), look(grey)
 
 
 def _thinned(picture: Floats) -> Floats:

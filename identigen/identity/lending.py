@@ -87,7 +87,7 @@ def load_lending() -> Lending:
 
 def _parts(fine: FineDetail, grey: Floats) -> dict[str, tuple[Floats, Floats, Floats]]:
     """Of each feature of a map `(SIDE, SIDE)`: itself, what is compared of it, and what would be taken from it."""
-    vague, seen = bands(grey)
+    vague, seen = bands(fine.mesh, grey)
 
     def part(name: str, window: Window) -> tuple[Floats, Floats, Floats]:
         return grey[window.slices], fine.compared(name, seen[window.slices]), vague[window.slices]

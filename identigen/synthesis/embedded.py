@@ -23,7 +23,7 @@ from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import WISHES
 from identigen.synthesis.harmonising import harmonised
 from identigen.synthesis.rendering import FINEST, Canvas, Drawing, draw, paint, prepare
-from identigen.synthesis.retouching import retouched, shade_tint
+from identigen.synthesis.retouching import matched, modelled, shade_tint
 from identigen.synthesis.shaping import NOTHING, missed, new_shape
 from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
 
@@ -113,7 +113,7 @@ class Sitting:
     """One face while it is drawn: what all candidates share.
 
     `usual` is the mean detail map for its condition, `kind` what its features' lenders have of it; for `colourful` and
-    `shade` see `retouched`. `finest` `(SIDE, SIDE)` is the finest detail of the photo's face.
+    `shade` see `matched`. `finest` `(SIDE, SIDE)` is the finest detail of the photo's face.
     """
 
     codec: Codec
@@ -142,11 +142,16 @@ class Sitting:
 
     def painted(self, code: Floats) -> Floats:
         """The skin of a detail `code` `(k,)` as it would look in this photo, with features that are lent."""
-        return self.lit(self.fine.added(self.retouched(self.codec.decode(code)), self.kind, self.finest))
+        detail = self.fine.added(self.modelled(self.codec.decode(code)), self.kind, self.finest)
+        return self.lit(self.matched(detail))
 
-    def retouched(self, detail: Floats) -> Floats:
-        """A detail map `(SIDE, SIDE, 3)` as it would look in this photo; see `retouching.retouched`."""
-        return retouched(self.codec, self.portrait, detail, self.usual, self.colourful, self.shade)
+    def modelled(self, detail: Floats) -> Floats:
+        """A detail map `(SIDE, SIDE, 3)` as softly modelled as this photo; see `retouching.modelled`."""
+        return modelled(self.codec, self.portrait, detail, self.usual)
+
+    def matched(self, detail: Floats) -> Floats:
+        """A finished detail map `(SIDE, SIDE, 3)` in the colours of this photo; see `retouching.matched`."""
+        return matched(self.codec, self.portrait, detail, self.colourful, self.shade)
 
     def lit(self, detail: Floats) -> Floats:
         """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""

@@ -14,7 +14,7 @@ from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
-BARE_SKIN, NOSE_SHADING, SKIN_TINT, LIP_TINT = 0.4, 0.65, 0.25, 0.7
+BARE_SKIN, NOSE_SHADING = 0.4, 0.65
 EXTREME = 2.5  # standard deviations among taught faces
 # Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
 # at which a photo's own skin says as much about it.
@@ -26,7 +26,8 @@ HARDNESS, SMOOTH = (0.3, 1.4), 1e-5  # least and most gain; energy of a detail m
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
-BROW_GAIN, BEARD_GAIN = (0.4, 1.5), (0.2, 1.1)
+BROW_GAIN, BEARD_GAIN = (0.5, 1.5), (0.2, 1.1)
+HAIRY = 2.0  # summed squares of a brow's darkness, from which on it says more than the skin does
 BEARD = NAMES.index("beard")
 
 
@@ -45,21 +46,28 @@ def impersonal_light(codec: Codec, portrait: Portrait) -> Floats:
     return from_detail(np.asarray(np.expm1(change)[..., None], np.float32), portrait.coarse)
 
 
-def retouched(
-    codec: Codec, portrait: Portrait, detail: Floats, usual: Floats, colourful: float, shade: Floats
-) -> Floats:
-    """The map `(SIDE, SIDE, 3)` of a new identity as it would look in the portrait's photo.
+def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats) -> Floats:
+    """The map `(SIDE, SIDE, 3)` of a new identity, as softly modelled and as evenly lit as the portrait.
 
-    `usual` is the mean map for what the photo asks for, `colourful` 0 in a grey photo and 1 in most, `shade` `(3,)` the
-    photo's `shade_tint`.
+    `usual` is the mean map for what the photo asks for. Brows are as dark as there, so that such brows are lent.
     """
-    detail = calmed(codec, detail, usual, colourful, shade)
+    detail = calmed(codec, detail, usual)
     detail = with_own_hardness(codec, detail, portrait)
-    detail = with_own_shade(codec, detail, portrait, shade)
+    detail = with_own_shade(codec, detail, portrait)
+    return with_own_hair(codec, detail, portrait)
+
+
+def matched(codec: Codec, portrait: Portrait, detail: Floats, colourful: float, shade: Floats) -> Floats:
+    """A map `(SIDE, SIDE, 3)` whose features are final, with the brightness of lips and hair and the colours of the
+    portrait's photo: colour comes last, or what a brow has left would stay behind as its tint.
+
+    `colourful` is 0 in a grey photo and 1 in most, `shade` `(3,)` the photo's `shade_tint`.
+    """
     detail = with_own_lips(codec, detail, portrait)
     detail = without_glare(codec, detail, portrait)
     detail = with_own_tone(codec, detail, portrait)
-    return with_own_hair(codec, detail, portrait)
+    detail = with_own_hair(codec, detail, portrait)
+    return with_own_colour(codec, detail, portrait, colourful, shade)
 
 
 def shade_tint(codec: Codec, portrait: Portrait) -> Floats:
@@ -76,22 +84,16 @@ def shade_tint(codec: Codec, portrait: Portrait) -> Floats:
     return np.asarray(told / ((lighter**2).mean() + TELLING**2), np.float32)
 
 
-def calmed(codec: Codec, detail: Floats, usual: Floats, colourful: float = 1.0, shade: Floats = SHADE_TINT) -> Floats:
+def calmed(codec: Codec, detail: Floats, usual: Floats) -> Floats:
     """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
-    any taught face has at its place. Of a nose most is form: shaded as freely as an eye it would have furrows. Colour
-    follows the photo but for the lips: a tint from another lamp would show, and a grey photo (`colourful` 0) gets none.
-    What is darker than usual gets the tint of the `shade` `(3,)`, too: in that of a highlight it would be a grey spot.
+    any taught face has at its place. Of a nose most is form: shaded as freely as an eye it would have furrows.
     """
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
     kept = 1 - (1 - BARE_SKIN) * codec.mesh.bare - (1 - NOSE_SHADING) * codec.mesh.nose * (1 - codec.mesh.bare)
-    out = usual + away * kept[..., None]
-    grey, usual_grey = brightness(out)[..., None], brightness(usual)[..., None]
-    plain = usual - usual_grey + np.minimum(grey - usual_grey, 0) * shade
-    tint = plain + (out - grey - plain) * (SKIN_TINT + (LIP_TINT - SKIN_TINT) * codec.mesh.lips)[..., None]
-    return np.asarray(grey + colourful * tint, np.float32)
+    return np.asarray(usual + away * kept[..., None], np.float32)
 
 
 def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -115,37 +117,60 @@ def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Float
     return np.asarray(detail + ((np.clip(gain, *HARDNESS) - 1) * zone * new)[..., None], np.float32)
 
 
-def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait, tint: Floats = SHADE_TINT) -> Floats:
-    """A detail map whose skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there.
-
-    Of the shading on bare skin a part stays. Colour is the photo's own, but for what comes with lightness (`tint`
-    `(3,)`): that goes with the new face's light and shade, or its nose would have the colour of the old one's shadow.
-    """
-    trust = np.asarray(portrait.seen * ~portrait.hidden, np.float32)
-    bare, skin = codec.mesh.bare * trust, codec.mesh.skin * trust
-    # Skin's colour goes on up to the very lips and lids: where it was left out there was a pale ring.
-    around = ((1 - codec.mesh.lips) * (1 - codec.mesh.brows) * trust)[..., None]
-
-    def broad(picture: Floats, zone: Floats) -> Floats:
-        part, mass = (widely(p, SHADE_REACH) for p in (picture * zone[..., None], zone))
-        return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None])
-
-    grey, own_grey = brightness(detail)[..., None], brightness(portrait.detail)[..., None]
-    shade = OWN_SHADE * broad(grey - own_grey, bare) * bare[..., None]
-    own = broad(portrait.detail - own_grey * (1 + tint), skin)
-    other = detail - grey * (1 + tint)
-    colour = own + OWN_TINT * (other - broad(other, skin))
-    painted = (grey - shade) * (1 + tint) + colour
-    return np.asarray(detail - shade + around * (painted - (detail - shade)), np.float32)
+def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map whose bare skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there."""
+    bare = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
+    shade = OWN_SHADE * _broadly(brightness(detail - portrait.detail), bare) * bare
+    return np.asarray(detail - shade[..., None], np.float32)
 
 
 def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map whose lips are about as dark and as red as the photo's: make-up stays, and none appears."""
+    """A detail map whose lips are about as dark as the photo's: make-up stays, and none appears."""
     trust = codec.mesh.lips * portrait.seen * ~portrait.hidden
     if trust.sum() < FEW:
         return detail
-    differs = (detail - portrait.detail) * trust[..., None]
-    return np.asarray(detail - OWN_LIPS * codec.mesh.lips[..., None] * differs.sum((0, 1)) / trust.sum(), np.float32)
+    darker = float((brightness(detail - portrait.detail) * trust).sum() / trust.sum())
+    return np.asarray(detail - OWN_LIPS * darker * codec.mesh.lips[..., None], np.float32)
+
+
+def with_own_colour(
+    codec: Codec, detail: Floats, portrait: Portrait, colourful: float = 1.0, tint: Floats = SHADE_TINT
+) -> Floats:
+    """A detail map that is as bright as before, in the colours of the photo's skin, lips and brows.
+
+    Colour that comes with lightness (`tint` `(3,)`) goes with the new face's light and shade, or its nose would have
+    the colour of the old one's shadow. Of its own the new face has only fine tints, and none in a grey photo.
+    """
+    mesh, trust = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
+    skin, hair = mesh.skin * trust, brow_tint(codec, portrait, tint)
+    grey, own_grey = (brightness(picture)[..., None] for picture in (detail, portrait.detail))
+    colour = _broadly(portrait.detail - own_grey * (1 + tint), skin)
+    lips = mesh.lips**4 * trust  # off their soft rim, which is pale
+    if lips.sum() >= FEW:
+        red = ((portrait.detail - own_grey * (1 + tint)) * lips[..., None]).sum((0, 1)) / lips.sum()
+        colour += mesh.lips[..., None] * (red - colour)
+    other = (detail - grey * (1 + tint)) * mesh.skin[..., None]
+    fine = OWN_TINT * colourful * (other - _broadly(other, mesh.skin)) * mesh.skin[..., None]
+    tints = tint + mesh.brows[..., None] * (grey < 0) * (hair - tint)
+    return np.asarray(grey * (1 + tints) + colour + fine, np.float32)
+
+
+def brow_tint(codec: Codec, portrait: Portrait, shade: Floats) -> Floats:
+    """How the tint `(3,)` of this photo's brows changes with their lightness; where there are none, as in the `shade`."""
+    zone = codec.mesh.brows * portrait.seen * ~portrait.hidden
+    grey = brightness(portrait.detail)
+    darker = np.minimum(grey, 0) * zone
+    tint = portrait.detail - grey[..., None]
+    told = (darker[..., None] * tint).sum((0, 1)) + HAIRY * shade
+    return np.asarray(told / ((darker * grey).sum() + HAIRY), np.float32)
+
+
+def _broadly(picture: Floats, zone: Floats) -> Floats:
+    """A map `(SIDE, SIDE)` or `(SIDE, SIDE, C)` blurred widely, judged by what lies in the `zone` alone."""
+    known = picture * (zone if picture.ndim == 2 else zone[..., None])
+    part, mass = (widely(np.asarray(p, np.float32), SHADE_REACH) for p in (known, zone))
+    mass = np.maximum(mass, 0.05)
+    return np.asarray(part / (mass if picture.ndim == 2 else mass[..., None]), np.float32)
 
 
 def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:

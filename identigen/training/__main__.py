@@ -33,7 +33,7 @@ from identigen.training.codec import (
 from identigen.training.data import Faces, measure, read_labels
 from identigen.training.export import export
 from identigen.training.figures import write_figures
-from identigen.training.fine_detail import fit_fine_detail
+from identigen.training.fine_detail import fit_fine_detail, read_unfit
 from identigen.training.flow import train
 from identigen.training.foretelling import draw_faces, fit_foretelling
 from identigen.training.latents import Latents, balance, encode_faces, fit_conditions, scatter
@@ -84,7 +84,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     conditions, raw = fit_conditions(codec, faces, maps, axes, fit_kin(faces, axes), codes, rows)
     everything = Latents(rows, codes, np.array([conditions.whiten(r) for r in raw]))
     learnt, signs = _subset(everything, ~held), np.concatenate([parity, shape_parity])
-    fine = fit_fine_detail(codec, maps, learnt)
+    fine = fit_fine_detail(codec, maps, learnt, faces.files, read_unfit())
     taught = learnt.mirrored(signs)
     kept_back = _subset(everything, held).mirrored(signs)
     odds = np.tile(balance(*(raw[~held][:, conditions.index[name]] for name in ("lightness", "age"))), 2)

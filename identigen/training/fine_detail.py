@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import Codec
+from identigen.identity.appearance import Codec, brightness
 from identigen.identity.fine_detail import (
     FEATURES,
     FINEST,
@@ -28,18 +29,20 @@ from identigen.training.codec import Maps
 from identigen.training.latents import Latents
 from identigen.types import Floats
 
-EXAMPLES = 560
+EXAMPLES = 660
 IN_VIEW = 0.97  # least share of a feature that is seen
 CRISP = (0.22, 0.97)  # quantiles of its finest detail: below it is out of focus, above it is noise
 EXPLAINED, FAMILIAR, EVEN = 0.9, 0.8, 0.7  # quantiles: beyond are cast shadows, strands of hair, frames and scars
+UNFIT = Path(__file__).with_name("unfit.csv")
 BLOT, FAINT = 3.0, 0.05  # pixels of the map, and the look that is hardly one
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Found:
-    """One feature of one face, with what tells whether it may be lent; see `_chosen`."""
+    """One feature of one face, with what tells whether it may be lent; see `_sound`."""
 
     row: int
+    name: str
     form: Floats
     look: Floats
     in_view: float
@@ -49,8 +52,18 @@ class _Found:
     uneven: float
 
 
-def fit_fine_detail(codec: Codec, maps: Maps, latents: Latents, examples: int = EXAMPLES) -> FineDetail:
-    """Examples of each feature from the faces of `latents`: crisp, wholly in view, and spread evenly over the list."""
+def fit_fine_detail(
+    codec: Codec,
+    maps: Maps,
+    latents: Latents,
+    files: Sequence[str] = (),
+    unfit: Set[tuple[str, str]] = frozenset(),
+    examples: int = EXAMPLES,
+) -> FineDetail:
+    """Examples of each feature from the faces of `latents`: crisp, wholly in view, and spread evenly over the list.
+
+    None of those that were found `unfit` (see `read_unfit`) by the name that `files` gives each row of the maps.
+    """
     found, shut = defaultdict[str, list[_Found]](list), around_openings(codec.mesh)
     zones = {
         name: (window, weight * shut[window.slices]) for name, (window, weight) in feature_zones(codec.mesh).items()
@@ -58,15 +71,26 @@ def fit_fine_detail(codec: Codec, maps: Maps, latents: Latents, examples: int = 
     k = len(codec.detail_scale)
     for row, code in zip(latents.rows.tolist(), latents.codes[:, :k], strict=True):
         detail, seen = maps.detail[row].astype(np.float32), maps.seen[row].astype(np.float32)
-        expected = codec.decode(code)
-        parts = (form_of(detail, seen), form_of(expected, seen), look(detail), look(expected), seen)
+        grey, expected = brightness(detail), brightness(codec.decode(code))
+        forms = [form_of(codec.mesh, picture, seen) for picture in (grey, expected)]
+        parts = (*forms, look(grey), look(expected), seen)
         for name, (window, weight) in zones.items():
-            for side in (1, -1) if name == "eye" else (1,):
+            for side, whose in ((1, "right eye"), (-1, "left eye")) if name == "eye" else ((1, name),):
                 cut = [np.ascontiguousarray(part[:, ::side][window.slices]) for part in parts]
-                found[name].append(_found(row, weight, *cut))
+                found[name].append(_found(row, whose, weight, *cut))
     kinds = dict(zip(latents.rows.tolist(), latents.conditions[:, STAYS], strict=True))
-    lent = {name: _lent(_chosen(found[name], examples, name == "eye"), kinds) for name in FEATURES}
+    lent = {}
+    for name in FEATURES:
+        fit = [one for one in _sound(found[name], name == "eye") if not files or (files[one.row], one.name) not in unfit]
+        spread = np.linspace(0, len(fit) - 1, min(examples, len(fit)))
+        lent[name] = _lent([fit[i] for i in np.unique(spread.astype(int))], kinds)
     return FineDetail(codec.mesh, lent)
+
+
+def read_unfit(path: Path = UNFIT) -> frozenset[tuple[str, str]]:
+    """File and feature of what was looked at and is not lent: spectacles, strands of hair, shut eyes, hard shadows."""
+    with path.open(newline="") as stream:
+        return frozenset((row["file"], row["feature"]) for row in csv.DictReader(stream))
 
 
 def save_fine_detail(detail: FineDetail, path: Path) -> None:
@@ -86,7 +110,14 @@ def save_fine_detail(detail: FineDetail, path: Path) -> None:
 
 
 def _found(
-    row: int, weight: Floats, form: Floats, expected: Floats, real_look: Floats, expected_look: Floats, seen: Floats
+    row: int,
+    name: str,
+    weight: Floats,
+    form: Floats,
+    expected: Floats,
+    real_look: Floats,
+    expected_look: Floats,
+    seen: Floats,
 ) -> _Found:
     def energy(picture: Floats) -> float:
         return float((weight * picture**2).sum() / weight.sum())
@@ -95,6 +126,7 @@ def _found(
     blots = np.abs(cv2.GaussianBlur(form - expected, (0, 0), BLOT)) * weight
     return _Found(
         row=row,
+        name=name,
         form=form,
         look=np.ascontiguousarray(expected_look[::STEP, ::STEP]).ravel(),
         in_view=float((weight * seen).sum() / weight.sum()),
@@ -114,13 +146,11 @@ def _lent(chosen: list[_Found], kinds: Mapping[int, Floats]) -> Lent:
     )
 
 
-def _chosen(found: list[_Found], examples: int, lopsided: bool) -> list[_Found]:
+def _sound(found: list[_Found], lopsided: bool) -> list[_Found]:
     """What is in view, in focus, explained by the model, without blots and, unless it is `lopsided`, evenly lit."""
     rest = [one for one in found if one.in_view > IN_VIEW]
     for trait, most in (("misfit", EXPLAINED), ("oddest", FAMILIAR), *(() if lopsided else (("uneven", EVEN),))):
         limit = np.quantile([getattr(one, trait) for one in rest], most)
         rest = [one for one in rest if getattr(one, trait) <= limit]
     low, high = np.quantile([one.crisp for one in rest], CRISP)
-    rest = [one for one in rest if low <= one.crisp <= high]
-    spread = np.linspace(0, len(rest) - 1, min(examples, len(rest)))
-    return [rest[i] for i in np.unique(spread.astype(int))]
+    return [one for one in rest if low <= one.crisp <= high]

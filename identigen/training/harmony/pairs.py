@@ -105,7 +105,7 @@ def _drawn_back(sitting: Sitting, owner: Portrait) -> _Drawn:
     portrait = sitting.portrait
     shape = (owner.points[:POINTS] - portrait.centre) / portrait.scale @ portrait.turn.T
     detail = owner.expected + owner.seen[..., None] * (owner.detail - owner.expected)
-    skin = sitting.lit(sitting.retouched(np.asarray(detail, np.float32)))
+    skin = sitting.lit(sitting.matched(sitting.modelled(np.asarray(detail, np.float32))))
     drawing = sitting.laid(skin, np.asarray(shape, np.float32))
     return _pasted(sitting.pixels, drawing)
 
