@@ -21,7 +21,8 @@ EXTREME = 2.5  # standard deviations among taught faces
 SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
 OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
-OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading that stays; pixels of the map
+OWN_SHADE, OWN_SIDE, SHADE_REACH = 0.35, 0.9, 10.0  # shares of the photo's own broad shading that stay, of its
+# difference from side to side; pixels of the map
 HARDNESS, SMOOTH = (0.3, 1.4), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
@@ -118,10 +119,15 @@ def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Float
 
 
 def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map whose bare skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there."""
+    """A detail map whose bare skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there.
+
+    Nearest in what differs from side to side: that is where the lamp stands, and no trait of anybody.
+    """
     bare = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
-    shade = OWN_SHADE * _broadly(brightness(detail - portrait.detail), bare) * bare
-    return np.asarray(detail - shade[..., None], np.float32)
+    away = _broadly(brightness(detail - portrait.detail), bare) * bare
+    both = np.asarray(bare * bare[:, ::-1], np.float32)
+    lopsided = (away - away[:, ::-1]) / 2 * both
+    return np.asarray(detail - (OWN_SHADE * away + (OWN_SIDE - OWN_SHADE) * lopsided)[..., None], np.float32)
 
 
 def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
