@@ -67,7 +67,7 @@ class Mesh:
         """1 on the lips, softly 0 elsewhere."""
         canvas = np.zeros((SIDE, SIDE), np.uint8)
         cv2.fillPoly(canvas, [np.round(self.canonical[LIPS_OUTSIDE]).astype(np.int32)], (1,))
-        return np.asarray(cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 2.5), np.float32)
+        return np.asarray(cv2.GaussianBlur(_even(canvas), (0, 0), 2.5), np.float32)
 
     @cached_property
     def brows(self) -> Floats:
@@ -75,7 +75,7 @@ class Mesh:
         canvas = np.zeros((SIDE, SIDE), np.uint8)
         for ring in (RIGHT_BROW, LEFT_BROW):
             cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
-        return np.asarray(cv2.GaussianBlur(cv2.dilate(canvas, disc(3)).astype(np.float32), (0, 0), 2.5), np.float32)
+        return np.asarray(cv2.GaussianBlur(cv2.dilate(_even(canvas), disc(3)), (0, 0), 2.5), np.float32)
 
     @cached_property
     def cheeks(self) -> Floats:
@@ -363,6 +363,11 @@ _CODEC_FIELDS = (
     "shape_parity",
     "modelling",
 )
+
+
+def _even(canvas: npt.NDArray[np.uint8]) -> Floats:
+    """A zone that is the same on both sides, which rounded corners are not."""
+    return np.maximum(canvas, canvas[:, ::-1]).astype(np.float32)
 
 
 def _fill(points: Floats, triangles: Ints, order: npt.NDArray[np.intp], size: tuple[int, int]) -> Ints:

@@ -165,7 +165,7 @@ def form_of(mesh: Mesh, grey: Floats, seen: Floats) -> Floats:
 
     Brows and lips are not: they are form however broad they are, and what is broad is the skin around them.
     """
-    skin = np.asarray(seen * (1 - np.maximum(mesh.brows, mesh.lips)), np.float32)
+    skin = np.asarray(seen * (1 - np.maximum(mesh.brows, mesh.lips)) ** 4, np.float32)  # off their soft rims, too
     mass = cv2.GaussianBlur(skin, (0, 0), BROADEST) + 1e-3
     return np.asarray(grey - cv2.GaussianBlur(grey * skin, (0, 0), BROADEST) / mass, np.float32)
 

@@ -162,7 +162,7 @@ def with_own_colour(
 
 
 def brow_tint(codec: Codec, portrait: Portrait, shade: Floats) -> Floats:
-    """How the tint `(3,)` of this photo's brows changes with their lightness; where there are none, as in the `shade`."""
+    """How the tint `(3,)` of this photo's brows changes with their lightness; without any, as skin's in the `shade`."""
     zone = codec.mesh.brows * portrait.seen * ~portrait.hidden
     grey = brightness(portrait.detail)
     darker = np.minimum(grey, 0) * zone

@@ -81,7 +81,9 @@ def fit_fine_detail(
     kinds = dict(zip(latents.rows.tolist(), latents.conditions[:, STAYS], strict=True))
     lent = {}
     for name in FEATURES:
-        fit = [one for one in _sound(found[name], name == "eye") if not files or (files[one.row], one.name) not in unfit]
+        fit = [
+            one for one in _sound(found[name], name == "eye") if not files or (files[one.row], one.name) not in unfit
+        ]
         spread = np.linspace(0, len(fit) - 1, min(examples, len(fit)))
         lent[name] = _lent([fit[i] for i in np.unique(spread.astype(int))], kinds)
     return FineDetail(codec.mesh, lent)

@@ -21,10 +21,11 @@ from identigen.identity.fine_detail import (
     look,
 )
 from identigen.training.codec import Maps
-from identigen.training.fine_detail import fit_fine_detail, save_fine_detail
+from identigen.training.fine_detail import fit_fine_detail, read_unfit, save_fine_detail
 from identigen.training.latents import Latents
 from identigen.types import Floats
 
+PARTS = ("right eye", "left eye", "nose", "mouth")
 ANYBODY = np.zeros(len(STAYS), np.float32)
 
 
@@ -65,7 +66,7 @@ def nose_with(
     They have marks across and upright.
     """
     window, weight = shipped.zones["nose"]
-    mine = np.ascontiguousarray(look(detail)[window.slices][::STEP, ::STEP]).ravel()
+    mine = np.ascontiguousarray(look(brightness(detail))[window.slices][::STEP, ::STEP]).ravel()
     marks = np.zeros((2, *weight.shape), np.float32)
     marks[0, ::4], marks[1, :, ::4] = 0.1, 0.1
     looks = np.stack([sign * mine for sign in alike])
@@ -77,7 +78,9 @@ def nose_with(
 def lent_nose(detail: FineDetail, smooth: Floats, kind: Floats = ANYBODY) -> int:
     """Which of the two noses of `nose_with` appears."""
     window, _ = detail.zones["nose"]
-    form = form_of(detail.added(smooth, kind), np.ones((SIDE, SIDE), np.float32))[window.slices]
+    form = form_of(detail.mesh, brightness(detail.added(smooth, kind)), np.ones((SIDE, SIDE), np.float32))[
+        window.slices
+    ]
     middle = form[10:-10, 20:-20]
     return int(np.abs(np.diff(middle, axis=1)).mean() > np.abs(np.diff(middle, axis=0)).mean())
 
@@ -94,6 +97,13 @@ def test_broad_shading_stays_the_new_face_s(shipped: FineDetail, smooth: Floats)
     change = brightness(shipped.added(smooth, ANYBODY) - smooth)
     broad = cv2.GaussianBlur(change, (0, 0), 20)
     assert np.abs(broad).max() < 0.3 * np.abs(change).max()
+
+
+def test_brows_and_lips_are_form_however_broad(codec: Codec) -> None:
+    """What is lent stands on the skin around it: of a broad brow that was drawn nothing is left behind."""
+    for zone in (codec.mesh.brows, codec.mesh.lips):
+        form = form_of(codec.mesh, -0.3 * zone, codec.mesh.inside.astype(np.float32))
+        assert form[zone > 0.99].mean() == pytest.approx(-0.3, abs=0.03)
 
 
 def test_a_soft_photo_keeps_soft_features(shipped: FineDetail, smooth: Floats) -> None:
@@ -153,12 +163,13 @@ def test_crisp_examples_in_view_are_collected_and_come_back_from_their_file(code
     noise = cv2.GaussianBlur(rng.standard_normal((SIDE, SIDE, n)).astype(np.float32), (0, 0), 0.7)
     details = codec.decode(codes) + 0.03 * np.moveaxis(noise, -1, 0)[..., None]
     details[0] = cv2.GaussianBlur(details[0], (0, 0), 4.0)  # out of focus
+    files, unfit = [f"{i}.webp" for i in range(n)], {(f"{i}.webp", name) for i in range(40, n) for name in PARTS}
     seen = np.repeat(codec.mesh.inside[None], n, axis=0).astype(np.float32)
     seen[30] = 0  # out of view: lends nothing
     seen[31], details[31, :, : SIDE // 2] = 1, -0.9  # half in the dark
     maps = Maps(np.zeros((n, 1, 1, 3), np.float16), details.astype(np.float16), seen.astype(np.float16))
     conditions = rng.standard_normal((n, len(PARITY))).astype(np.float32)
-    found = fit_fine_detail(codec, maps, Latents(np.arange(n), codes, conditions), examples=9)
+    found = fit_fine_detail(codec, maps, Latents(np.arange(n), codes, conditions), files, unfit, examples=9)
     path = tmp_path / "fine_detail.safetensors"
     save_fine_detail(found, path)
     from safetensors.numpy import load_file
@@ -167,7 +178,13 @@ def test_crisp_examples_in_view_are_collected_and_come_back_from_their_file(code
     for name in FEATURES:
         lent = found.lent[name]
         assert len(lent.form) == 9
-        assert not {0, 30, 31} & set(lent.people.tolist())
+        assert not {0, 30, 31, *range(40, n)} & set(lent.people.tolist())
         assert np.allclose(lent.kinds, conditions[lent.people][:, STAYS])
         again = stored[f"{name}_form"] * stored[f"{name}_form_step"][:, None, None]
         assert np.allclose(again, lent.form, atol=0.01 * np.abs(lent.form).max())
+
+
+def test_what_is_not_lent_is_listed_by_file_and_feature() -> None:
+    unfit = read_unfit()
+    assert len(unfit) > 100
+    assert {feature for _, feature in unfit} == set(PARTS)

@@ -11,9 +11,12 @@ from identigen.identity.conditions import load_conditions
 from identigen.identity.imagination import usual_identity
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.retouching import (
+    brow_tint,
     calmed,
     impersonal_light,
+    matched,
     shade_tint,
+    with_own_colour,
     with_own_hair,
     with_own_hardness,
     with_own_lips,
@@ -93,7 +96,7 @@ def test_brows_and_lips_are_left_to_the_new_person(codec: Codec, portrait: Portr
 
 def test_a_face_is_not_of_another_colour_than_its_neck(codec: Codec, portrait: Portrait) -> None:
     green = portrait.detail + np.array([-0.1, 0.1, 0.0], np.float32)
-    mended = with_own_shade(codec, green, portrait, shade_tint(codec, portrait))
+    mended = with_own_colour(codec, green, portrait, 1.0, shade_tint(codec, portrait))
     where = cheeks(codec, portrait)
     off = [np.abs((detail - portrait.detail)[where].mean(0)).max() for detail in (green, mended)]
     assert off[1] < 0.2 * off[0]
@@ -106,7 +109,7 @@ def test_shade_is_as_warm_as_it_is_elsewhere_in_the_photo(codec: Codec, portrait
     tint = shade_tint(codec, burnt)
     assert tint == pytest.approx([-0.6, 0.1, 0.5], abs=0.1)
     darker = burnt.detail - 0.1
-    mended = with_own_shade(codec, darker, burnt, tint)
+    mended = with_own_colour(codec, darker, burnt, 1.0, tint)
     where = cheeks(codec, portrait)
     darker_by = mended[where].mean() - burnt.detail[where].mean()
     reddened = (mended - burnt.detail)[where].mean(0) - darker_by
@@ -143,10 +146,49 @@ def test_faint_brows_get_nearer_to_the_photos(codec: Codec, portrait: Portrait) 
     assert abs(after - dark) < 0.7 * abs(before - dark)
 
 
-def test_a_grey_photo_gets_no_colour(codec: Codec, usual: Floats) -> None:
+def test_a_grey_photo_gets_no_colour(codec: Codec, portrait: Portrait, usual: Floats) -> None:
     tinted = usual + np.array([0.2, 0.0, -0.2], np.float32)
-    drawn = calmed(codec, tinted, usual, colourful=0.0)
+    grey = replace(portrait, detail=np.repeat(brightness(portrait.detail)[..., None], 3, -1))
+    drawn = matched(codec, grey, tinted, 0.0, np.zeros(3, np.float32))
     assert np.allclose(drawn, drawn.mean(-1, keepdims=True), atol=1e-6)
+
+
+def test_what_is_left_of_a_brow_has_the_colour_of_skin(codec: Codec, portrait: Portrait, usual: Floats) -> None:
+    """A warm brow that was drawn and then gave way to a fainter one must leave no orange stain."""
+    mesh = codec.mesh
+    stain = usual + mesh.brows[..., None] * np.array([0.1, 0.0, -0.1], np.float32)
+    tint = shade_tint(codec, portrait)
+    plain, mended = (with_own_colour(codec, detail, portrait, 1.0, tint) for detail in (usual, stain))
+    where = (mesh.brows > 0.9) & (portrait.seen > 0.9) & ~portrait.hidden
+    assert np.abs((mended - plain)[where]).max() < 0.02
+
+
+def test_brows_are_of_the_colour_of_the_photos_own(codec: Codec, portrait: Portrait) -> None:
+    mesh = codec.mesh
+    red = np.array([-0.5, 0.1, 0.4], np.float32)  # of what is darker: 1 - 0.5 of it is lost in the red
+    flat = np.zeros((SIDE, SIDE, 3), np.float32)
+    brows = -0.4 * mesh.brows[..., None]
+    ginger = replace(
+        portrait,
+        detail=np.asarray(brows * (1 + red), np.float32),
+        seen=np.ones_like(portrait.seen),
+        hidden=portrait.hidden & False,
+    )
+    assert brow_tint(codec, ginger, np.zeros(3, np.float32)) == pytest.approx(red, abs=0.1)
+    drawn = with_own_colour(codec, flat + 0.5 * brows, ginger, 1.0, np.zeros(3, np.float32))
+    core = mesh.brows > 0.99
+    assert (drawn[..., 0] - drawn[..., 2])[core].mean() == pytest.approx(0.9 * 0.2, abs=0.04)
+
+
+def test_the_lamp_stays_on_its_side(codec: Codec, portrait: Portrait) -> None:
+    """One cheek in the shadow of a nose that is gone is still in shadow; both alike would be a build, and are not."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    cheek = np.exp(-((x - 45) ** 2 + (y - 115) ** 2) / (2 * 18**2))[..., None]
+    flat, there = np.zeros((SIDE, SIDE, 3), np.float32), (slice(110, 120), slice(40, 50))
+    lit = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    one, both = (replace(lit, detail=np.asarray(-0.3 * s, np.float32)) for s in (cheek, cheek + cheek[:, ::-1]))
+    lopsided, even = (-with_own_shade(codec, flat, photo)[there].mean() for photo in (one, both))
+    assert lopsided > 1.3 * even
 
 
 def test_no_brows_are_blacker_and_no_moustache_grows_than_the_photo_has(codec: Codec, portrait: Portrait) -> None:
@@ -163,12 +205,13 @@ def test_no_brows_are_blacker_and_no_moustache_grows_than_the_photo_has(codec: C
 def test_nobody_puts_lipstick_on(codec: Codec, portrait: Portrait) -> None:
     lips = codec.mesh.lips[..., None]
     painted = portrait.detail + lips * np.array([-0.1, -0.35, -0.3], np.float32)
-    mended = with_own_lips(codec, painted, portrait)
+    as_dark = with_own_lips(codec, painted, portrait)
+    mended = with_own_colour(codec, as_dark, portrait)
     where = (codec.mesh.lips > 0.9) & (portrait.seen > 0.9) & ~portrait.hidden
     off = [np.abs((detail - portrait.detail)[where].mean(0)).max() for detail in (painted, mended)]
     assert off[1] < 0.55 * off[0]
     away = codec.mesh.lips < 0.001
-    assert np.allclose(mended[away], painted[away], atol=1e-3)
+    assert np.allclose(as_dark[away], painted[away], atol=1e-3)
 
 
 def test_no_highlight_is_brighter_than_the_photos_own(codec: Codec, portrait: Portrait) -> None:
@@ -191,7 +234,7 @@ def test_a_new_nose_has_not_the_colour_of_the_old_ones_shadow(codec: Codec, port
         portrait, detail=shadow * (1 + tint), seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False
     )
     flat = np.zeros((SIDE, SIDE, 3), np.float32)
-    mended = with_own_shade(codec, flat, old, tint)
+    mended = with_own_colour(codec, flat, old, 1.0, tint)
     warmth = mended[..., 0] - mended[..., 2]
     assert abs(warmth[y, x]) < 0.03
 
