@@ -18,7 +18,7 @@ FIGURES = "models/groups.json"
 # Individual typology angle (Chardon et al. 1991) and apparent age in years: name and lower bound.
 TONES = (("light", 41.0), ("intermediate", 28.0), ("tan", 10.0), ("brown", -30.0), ("dark", -180.0))
 AGES = (("over 60", 60.0), ("30 to 60", 30.0), ("13 to 30", 13.0), ("child", 0.0))
-FAIR = 0.92  # of the best group's share of new faces, below which a group gets more candidates
+FAIR = 0.88  # of the best group's share of new faces, below which a group gets more candidates
 PATIENCE = 1.5
 
 
