@@ -21,8 +21,8 @@ EXTREME = 2.5  # standard deviations among taught faces
 SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
 OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
-OWN_SHADE, OWN_SIDE, SHADE_REACH = 0.35, 0.9, 10.0  # shares of the photo's own broad shading that stay, of its
-# difference from side to side; pixels of the map
+OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading that stays; pixels of the map
+OWN_SIDE = 0.9  # and of what in it differs from side to side
 HARDNESS, SMOOTH = (0.3, 1.4), 1e-5  # least and most gain; energy of a detail map that nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
@@ -124,10 +124,9 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     Nearest in what differs from side to side: that is where the lamp stands, and no trait of anybody.
     """
     bare = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
-    away = _broadly(brightness(detail - portrait.detail), bare) * bare
-    both = np.asarray(bare * bare[:, ::-1], np.float32)
-    lopsided = (away - away[:, ::-1]) / 2 * both
-    return np.asarray(detail - (OWN_SHADE * away + (OWN_SIDE - OWN_SHADE) * lopsided)[..., None], np.float32)
+    away = _broadly(brightness(detail - portrait.detail)[..., None], bare) * bare[..., None]
+    lopsided = (away - away[:, ::-1]) / 2 * (bare * bare[:, ::-1])[..., None]
+    return np.asarray(detail - OWN_SHADE * away - (OWN_SIDE - OWN_SHADE) * lopsided, np.float32)
 
 
 def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -172,11 +171,9 @@ def brow_tint(codec: Codec, portrait: Portrait, shade: Floats) -> Floats:
 
 
 def _broadly(picture: Floats, zone: Floats) -> Floats:
-    """A map `(SIDE, SIDE)` or `(SIDE, SIDE, C)` blurred widely, judged by what lies in the `zone` alone."""
-    known = picture * (zone if picture.ndim == 2 else zone[..., None])
-    part, mass = (widely(np.asarray(p, np.float32), SHADE_REACH) for p in (known, zone))
-    mass = np.maximum(mass, 0.05)
-    return np.asarray(part / (mass if picture.ndim == 2 else mass[..., None]), np.float32)
+    """A map `(SIDE, SIDE, C)` blurred widely, judged by what lies in the `zone` `(SIDE, SIDE)` alone."""
+    part, mass = (widely(np.asarray(p, np.float32), SHADE_REACH) for p in (picture * zone[..., None], zone))
+    return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None], np.float32)
 
 
 def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
