@@ -6,7 +6,7 @@ points are `(x, y)`, angles are degrees. Arrays inside these types are read-only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from math import floor
@@ -367,6 +367,9 @@ class Company:
     others: tuple[Floats, ...] = ()
     given: tuple[Floats, ...] = ()
 
+
+Proposals = Generator[Candidate, Floats | None, None]
+"""Candidates, drawn one by one; whoever asks for the next may `send` the recogniser's descriptor `(d,)` of the last."""
 
 Verdict = Literal["pass", "fail", "not-applicable"]
 

@@ -8,7 +8,7 @@ the prior's noise, the photo sets the conditions, and between two seeds lie the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,7 @@ ODDEST = 15.5  # from the usual face, in latent units: three in four held-out fa
 MOST, LOOSEST = 3.5, 5.0  # of one trait, in its usual amounts: at leisure, and where nobody was far enough
 KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
+UNSURPRISED = 1.7  # how much more a face's own surprises differ from each other than from none, squared
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
 APPARENT = [NAMES.index(name) for name in ("age", "femininity", "beard")]
 
@@ -47,34 +48,15 @@ class Blend:
     share: float
 
 
-def imagine(
-    portrait: Portrait,
-    embedding: Floats,
-    condition: Floats,
-    seeds: Sequence[int],
-    strength: float,
-    strangers: Sequence[Floats] = (),
-    blend: Blend | None = None,
-    kind: int | None = None,
-) -> Floats:
-    """Identities `(n, d)` under `condition` `(c,)`, far from the portrait's own, whose embedding is `(128,)`.
+def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, kind: int | None = None) -> Floats:
+    """Identities `(n, d)`, one for each seed, on the `course` away from a person.
 
     For each seed several people are imagined. The one is taken who is far enough at the least change of what must stay
     and, as far as that goes, of the kind that the seed `kind` likes (each seed's own where it is None): the farthest
     alone would look alike, and so would the farthest of several candidates. All are judged with the features that they
-    will be lent. `strangers` `(128,)` are other people as seen from the portrait's embedding: nobody shall resemble
-    them.
+    will be lent.
     """
-    course = Course(
-        load_conditions(),
-        load_foretelling(),
-        np.concatenate([portrait.code, portrait.shape_code]),
-        portrait.condition,
-        embedding,
-        condition,
-        strength,
-        np.reshape(strangers, (-1, len(embedding))),
-    )
+    condition, strength = course.condition, course.strength
     start, wobble, liking = _dreams(seeds, kind, len(course.own), len(condition))
     if blend is not None:
         others = _dreams([blend.seed] * len(seeds), None, len(course.own), len(condition))
@@ -104,7 +86,11 @@ def _dreams(seeds: Sequence[int], kind: int | None, d: int, c: int) -> tuple[Flo
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """The way from one person, whose latent is `own` `(d,)`, to somebody else under a wished `condition`."""
+    """The way from one person, whose latent is `own` `(d,)`, to somebody else under a wished `condition` `(c,)`.
+
+    `strangers` `(n, 128)` are other people as seen from the person's `embedding` `(128,)`: nobody shall resemble them.
+    `bias` `(128,)` is added to what is foretold.
+    """
 
     conditions: Conditions
     foretelling: Foretelling
@@ -114,6 +100,42 @@ class Course:
     condition: Floats
     strength: float
     strangers: Floats
+    bias: Floats
+
+    @classmethod
+    def away_from(
+        cls,
+        portrait: Portrait,
+        embedding: Floats,
+        condition: Floats,
+        strength: float,
+        strangers: Sequence[Floats] = (),
+    ) -> Course:
+        """The course from a portrait, whose embedding is `(128,)`."""
+        size = len(embedding)
+        return cls(
+            load_conditions(),
+            load_foretelling(),
+            np.concatenate([portrait.code, portrait.shape_code]),
+            portrait.condition,
+            embedding,
+            condition,
+            strength,
+            np.reshape(np.asarray(strangers, np.float32), (-1, size)),
+            np.zeros(size, np.float32),
+        )
+
+    def after(self, surprises: Sequence[Floats]) -> Course:
+        """The course once this person has turned out otherwise than was foretold `(128,)`: no face is quite linear.
+
+        What is learnt is their mean, as if `UNSURPRISED` more had been as foretold.
+        """
+        bias = np.reshape(surprises, (-1, len(self.bias))).sum(0) / (UNSURPRISED + len(surprises))
+        return replace(self, bias=bias.astype(np.float32))
+
+    def surprise(self, identity: Floats, seen: Floats) -> Floats:
+        """How otherwise `(128,)` an `identity` `(d,)` came out than was foretold, who is `seen` as `(128,)`."""
+        return np.asarray(seen - self.embedding - self.moved(identity[None])[0], np.float32)
 
     def steer(self, heading: Floats) -> Floats:
         """How far `(n, d)` people on their way shall be moved: away from the person and from the nearest stranger.
@@ -162,7 +184,7 @@ class Course:
 
     @cached_property
     def _base(self) -> Floats:
-        return self.foretelling.base(self.own, self.own_condition, self.embedding, self.strength)
+        return self.bias + self.foretelling.base(self.own, self.own_condition, self.embedding, self.strength)
 
     @cached_property
     def _kept(self) -> Floats:

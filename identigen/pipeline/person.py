@@ -14,7 +14,20 @@ from identigen.pipeline.plan import derived_seed
 from identigen.pipeline.scene import Scene, centre
 from identigen.recognition.attributes import Attributes, agreement, compare, read_attributes, seems_alike, wished
 from identigen.recognition.groups import patience_for
-from identigen.types import Candidate, Company, Edit, Face, Mask, Operation, Outcome, Pixels, Subject, Window
+from identigen.types import (
+    Candidate,
+    Company,
+    Edit,
+    Face,
+    Floats,
+    Mask,
+    Operation,
+    Outcome,
+    Pixels,
+    Proposals,
+    Subject,
+    Window,
+)
 from identigen.verification import LEAST_MARGIN, MARGIN, Likeness, describe_source, look_again, measure
 
 if TYPE_CHECKING:
@@ -138,11 +151,15 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
     patience = patience_for(scene.attributes(subject)) if subject.face and subject.face.landmarks is not None else 1.0
     for strength, seeds in _rounds(engine, edit, patience):
         stronger = replace(edit, strength=strength)
-        for candidate in engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop):
+        proposals = engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop)
+        seen: Floats | None = None
+        while (candidate := _next(proposals, seen)) is not None:
             tried += 1
             trial = _try(scene, subject, edit, candidate, allowed, company)
-            if trial is not None and trial.likeness is not None:
-                reached.append(trial.likeness.to_source - trial.likeness.threshold)
+            likeness = None if trial is None else trial.likeness
+            seen = None if likeness is None else likeness.descriptor
+            if likeness is not None:
+                reached.append(likeness.to_source - likeness.threshold)
             if trial is None or trial.margin < LEAST_MARGIN:
                 continue
             if best is None or _rank(trial) > _rank(best):
@@ -154,6 +171,14 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
         if strength > edit.strength and max(reached, default=-1.0) < -HOPELESS:
             break
     return best and _finished(scene, engine, subject, edit, best, allowed, company), tried
+
+
+def _next(proposals: Proposals, seen: Floats | None) -> Candidate | None:
+    """The next candidate of an engine that is told how the last one was `seen`; None after the last."""
+    try:
+        return proposals.send(seen)
+    except StopIteration:
+        return None
 
 
 def _finished(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from identigen.models import HEAD, is_shipped
 from identigen.settings import Settings
-from identigen.types import Candidate, Company, Edit, Mask, Operation, Pixels, Stop, Subject
+from identigen.types import Candidate, Company, Edit, Mask, Operation, Pixels, Proposals, Stop, Subject
 
 __all__ = ["Synthesiser", "available_synthesisers", "embedded_synthesiser", "why_unavailable"]
 
@@ -38,8 +38,10 @@ class Synthesiser(Protocol):
         seeds: Sequence[int],
         company: Company | None = None,
         stop: Stop | None = None,
-    ) -> Iterator[Candidate]:
+    ) -> Proposals:
         """Yield one candidate for each seed, drawn only when asked for; the same edit and seed give the same bytes.
+
+        Who is told by `send` how a candidate was seen may draw the next one better.
 
         `company`, if given, says whom to stay away from; an engine that cannot steer leaves it to the pipeline's check.
         `stop`, if given, is asked while something is drawn; once it is true, `Stopped` is raised. Raise `EngineError`

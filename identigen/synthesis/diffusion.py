@@ -6,7 +6,7 @@ smaller than the old one -> back to the photo's scale. Whether a candidate is go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,20 @@ from identigen.recognition.attributes import Attributes, read_attributes
 from identigen.settings import Settings
 from identigen.synthesis import painter, prompt, regions, skeleton
 from identigen.synthesis.painter import Order, never
-from identigen.types import Bools, Candidate, Company, Edit, Floats, Mask, Operation, Pixels, Stop, Subject, Window
+from identigen.types import (
+    Bools,
+    Candidate,
+    Company,
+    Edit,
+    Floats,
+    Mask,
+    Operation,
+    Pixels,
+    Proposals,
+    Stop,
+    Subject,
+    Window,
+)
 
 if TYPE_CHECKING:
     from identigen.background import BackgroundPredictor
@@ -86,7 +99,7 @@ class Diffusion:
         seeds: Sequence[int],
         company: Company | None = None,
         stop: Stop | None = None,
-    ) -> Iterator[Candidate]:
+    ) -> Proposals:
         """Yield one candidate for each seed, drawn only when it is asked for; the same seed gives the same picture.
 
         `stop` is asked between denoising steps; when it turns true, `Stopped` is raised. Raises `EngineError` when

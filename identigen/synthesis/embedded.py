@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from identigen.identity.conditions import Conditions, load_conditions
 from identigen.identity.fine_detail import STAYS, FineDetail, finest_detail, load_fine_detail
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.harmoniser import load_harmoniser
-from identigen.identity.imagination import Blend, imagine, usual_identity
+from identigen.identity.imagination import Blend, Course, imagine, usual_identity
 from identigen.identity.lending import load_lending
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior
@@ -25,7 +25,20 @@ from identigen.synthesis.harmonising import harmonised
 from identigen.synthesis.rendering import FINEST, Canvas, Drawing, draw, paint, prepare
 from identigen.synthesis.retouching import matched, modelled, shade_tint
 from identigen.synthesis.shaping import NOTHING, missed, new_shape
-from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
+from identigen.types import (
+    Candidate,
+    Company,
+    Edit,
+    Face,
+    Floats,
+    Mask,
+    Operation,
+    Pixels,
+    Proposals,
+    Stop,
+    Subject,
+    Window,
+)
 
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
 LOOKS = 2  # at what was drawn, while pose or expression is off
@@ -70,8 +83,11 @@ class Embedded:
         seeds: Sequence[int],
         company: Company | None = None,
         stop: Stop | None = None,
-    ) -> Iterator[Candidate]:
-        """Yield one candidate for each seed, drawn when asked for; all are of the kind that `edit.seed` likes."""
+    ) -> Proposals:
+        """Yield one candidate for each seed, drawn when asked for; all are of the kind that `edit.seed` likes.
+
+        Told how they were seen, it foretells the next ones better.
+        """
         face = with_landmarks(pixels, subject)
         codec, conditions = load_codec(), load_conditions()
         fine = load_fine_detail(codec.mesh)
@@ -93,13 +109,16 @@ class Embedded:
         strangers = [vector - embedding for vector in (*company.others, *company.given)]
         gain = SKIN_GAIN.get(wishes.get("skin", ""), 1.0)
         sitting = sit(codec, conditions, fine, portrait, pixels, condition, gain)
+        course, surprises = Course.away_from(portrait, embedding, condition, edit.strength, strangers), list[Floats]()
         for seed in seeds:
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")
             # One by one: sums over other batches differ in the last digit, and a seed shall repeat to the last byte.
-            [identity] = imagine(portrait, embedding, condition, [seed], edit.strength, strangers, blend, edit.seed)
+            [identity] = imagine(course.after(surprises), [seed], blend, edit.seed)
             drawing = sitting.draw(identity, edit.strength)
-            yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity, drawing.skin)
+            seen = yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity, drawing.skin)
+            if seen is not None:
+                surprises.append(course.surprise(identity, seen))
 
     def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
         """Mend what drawing left behind."""

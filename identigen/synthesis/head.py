@@ -7,7 +7,7 @@ a candidate is good enough is decided by the pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -38,7 +38,20 @@ from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import read_attributes
 from identigen.synthesis import regions
 from identigen.synthesis.embedded import OVERRIDES, Embedded, with_landmarks
-from identigen.types import Candidate, Company, Edit, Face, Floats, Mask, Operation, Pixels, Stop, Subject, Window
+from identigen.types import (
+    Candidate,
+    Company,
+    Edit,
+    Face,
+    Floats,
+    Mask,
+    Operation,
+    Pixels,
+    Proposals,
+    Stop,
+    Subject,
+    Window,
+)
 
 ROOM = 0.18
 """So far into the background, in sizes of the face, new hair may be larger than the old."""
@@ -142,7 +155,7 @@ class HeadPainter:
         seeds: Sequence[int],
         company: Company | None = None,
         stop: Stop | None = None,
-    ) -> Iterator[Candidate]:
+    ) -> Proposals:
         """Yield one candidate for each seed; see `Synthesiser`."""
         stage, model = _set_stage(pixels, subject, edit), load_head()
         company = company or Company()

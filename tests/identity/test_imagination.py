@@ -7,7 +7,6 @@ import pytest
 
 from identigen.identity.appearance import load_codec
 from identigen.identity.conditions import load_conditions
-from identigen.identity.foretelling import load_foretelling
 from identigen.identity.imagination import (
     MOST,
     Blend,
@@ -37,16 +36,12 @@ def sitter(astronaut: Photo) -> tuple[Portrait, Floats]:
 
 def course(sitter: tuple[Portrait, Floats], strength: float = 0.5) -> Course:
     portrait, embedding = sitter
-    own = np.concatenate([portrait.code, portrait.shape_code])
-    condition = portrait.condition
-    nobody = np.zeros((0, 128), np.float32)
-    return Course(load_conditions(), load_foretelling(), own, condition, embedding, condition, strength, nobody)
+    return Course.away_from(portrait, embedding, portrait.condition, strength)
 
 
 def test_a_seed_names_a_person_whoever_else_is_asked_for(sitter: tuple[Portrait, Floats]) -> None:
-    portrait, embedding = sitter
-    alone = imagine(portrait, embedding, portrait.condition, [5], 0.5)
-    both = imagine(portrait, embedding, portrait.condition, [4, 5], 0.5)
+    way = course(sitter)
+    alone, both = imagine(way, [5]), imagine(way, [4, 5])
     assert np.allclose(alone[0], both[1], atol=1e-3)
     assert np.linalg.norm(both[0] - both[1]) > 1
 
@@ -64,42 +59,51 @@ def test_each_seed_likes_its_own_kind_of_people(sitter: tuple[Portrait, Floats])
 
 
 def test_candidates_are_of_the_kind_that_is_asked_for(sitter: tuple[Portrait, Floats]) -> None:
-    portrait, embedding = sitter
     way, seeds = course(sitter), list(range(4))
     liking = np.repeat(noise([[1, 11]], len(way.own)), len(seeds), axis=0)
-    asked, other = (
-        way.likes(imagine(portrait, embedding, portrait.condition, seeds, 0.5, kind=kind), liking).mean()
-        for kind in (1, 2)
-    )
+    asked, other = (way.likes(imagine(way, seeds, kind=kind), liking).mean() for kind in (1, 2))
     assert asked > other + 0.05
 
 
 def test_more_strength_leads_further_away(sitter: tuple[Portrait, Floats]) -> None:
-    portrait, embedding = sitter
     lengths = []
     for strength in (0.0, 0.5, 1.0):
         way = course(sitter, strength)
-        people = imagine(portrait, embedding, portrait.condition, [1, 2, 3], strength)
-        lengths.append(float(np.linalg.norm(way.moved(people), axis=1).mean()))
+        lengths.append(float(np.linalg.norm(way.moved(imagine(way, [1, 2, 3])), axis=1).mean()))
     assert lengths[0] < lengths[1] < lengths[2]
 
 
+def test_whoever_turns_out_otherwise_teaches_what_comes_next(sitter: tuple[Portrait, Floats]) -> None:
+    """Whoever falls back is led farther away, as it will really be; what comes out as foretold teaches nothing."""
+    way = course(sitter, strength=1.0)
+    people = imagine(way, [1, 2])
+    as_told = [way.surprise(person, way.embedding + way.moved(person[None])[0]) for person in people]
+    assert np.allclose(way.after(as_told).bias, 0, atol=1e-5)
+    back = -0.4 * way.moved(people).mean(0)
+    otherwise = [way.surprise(person, way.embedding + way.moved(person[None])[0] + back) for person in people]
+    assert np.allclose(otherwise, back, atol=1e-5)
+    once, twice = (way.after(otherwise[:n]) for n in (1, 2))
+    assert 0 < np.linalg.norm(once.bias) < np.linalg.norm(twice.bias) < np.linalg.norm(back)
+    seeds = list(range(3, 9))
+    unlearnt, learnt = (np.linalg.norm(twice.moved(imagine(c, seeds)), axis=1).mean() for c in (way, twice))
+    assert learnt > unlearnt + 0.02
+
+
 def test_nobody_is_led_towards_a_stranger(sitter: tuple[Portrait, Floats]) -> None:
-    portrait, embedding = sitter
     way = course(sitter)
-    [person] = imagine(portrait, embedding, portrait.condition, [1], 0.5)
+    [person] = imagine(way, [1])
     stranger = way.moved(person[None])[0]  # somebody who looks just as this person would
-    [other] = imagine(portrait, embedding, portrait.condition, [1], 0.5, [stranger])
-    assert np.linalg.norm(way.moved(other[None])[0] - stranger) > 0.1
     near = replace(way, strangers=stranger[None])
+    [other] = imagine(near, [1])
+    assert np.linalg.norm(way.moved(other[None])[0] - stranger) > 0.1
     assert near.worth(other[None])[0] > near.worth(person[None])[0]
 
 
 def test_between_two_seeds_lie_the_people_in_between(sitter: tuple[Portrait, Floats]) -> None:
-    portrait, embedding = sitter
+    way = course(sitter)
 
     def person(seed: int, blend: Blend | None = None) -> Floats:
-        return imagine(portrait, embedding, portrait.condition, [seed], 0.5, (), blend)[0]
+        return imagine(way, [seed], blend)[0]
 
     one, other = person(1), person(2)
     assert np.allclose(person(1, Blend(2, 0.0)), one, atol=1e-3)

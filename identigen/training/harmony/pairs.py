@@ -19,7 +19,7 @@ from identigen.identity.appearance import POINTS, load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.fine_detail import load_fine_detail
 from identigen.identity.harmoniser import SIDE, look, square
-from identigen.identity.imagination import imagine
+from identigen.identity.imagination import Course, imagine
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.landmarks import face_box
 from identigen.recognition import default_recogniser
@@ -80,7 +80,8 @@ def _strip(faces: Faces, row: int, number: int) -> Pixels | None:
     portrait = read_portrait(codec, conditions, pixels, points, faces.embeddings[row])
     sitting = sit(codec, conditions, fine, portrait, pixels, portrait.condition)
     strength = float(rng.uniform(0.4, 0.9))
-    [other] = imagine(portrait, faces.embeddings[row], portrait.condition, [int(rng.integers(1 << 30))], strength)
+    course = Course.away_from(portrait, faces.embeddings[row], portrait.condition, strength)
+    [other] = imagine(course, [int(rng.integers(1 << 30))])
     new = _pasted(pixels, sitting.draw(other, strength))
     picture = new.pixels.astype(np.uint8)
     again = look_again(picture, face_box(points))
