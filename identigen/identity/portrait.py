@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import POINTS, Codec, coarse_light, to_detail
-from identigen.identity.conditions import Conditions, light_cells, relief
+from identigen.identity.conditions import NAMES, Conditions, light_cells, relief
 from identigen.identity.occluders import Glasses, find_occluders
 from identigen.landmarks import head_pose
 from identigen.types import Floats, Pixels
+
+AGE, LINED = NAMES.index("age"), (45.0, 60.0)  # apparent years from which on a face has lines, and is full of them
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +41,10 @@ class Portrait:
     centre: Floats
     raw_condition: Floats
     condition: Floats
+
+    def by_age(self, young_and_lined: tuple[float, float]) -> float:
+        """What suits a face of this age, between what does a young one (lines are strands, shadows) and an old one."""
+        return float(np.interp(max(float(self.raw_condition[AGE]), 0.0) ** 2, LINED, young_and_lined))
 
     def to_photo(self, shape: Floats) -> Floats:
         """Aligned points `(n, 3)` as points of the photo, in this face's pose."""

@@ -19,10 +19,10 @@ from identigen.types import Bools, Floats, Pixels, Window
 
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
 MAX_SIDE = 640
-MARK = 3.7  # medians of fine relief: what is stronger is a mark of its own
+MARK = (3.7, 7.0)  # medians of fine relief, of young and of lined faces: what is stronger is a mark of its own
 BEARDED, HAIR = (0.6, 1.0), 4.0  # readings from which on it is one, and wholly; pixels of the map, broader than a hair
 SMOOTH = 1e-6  # energy of relief that nobody sees
-ROUGHEST, ROUGH_REACH = 2.5, 3.0  # medians of its energy, from which on relief is left behind; pixels of the map
+ROUGHEST, ROUGH_REACH = (2.5, 8.0), 3.0  # medians of its energy, from which on it is left behind; pixels of the map
 LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
 # or small ones would be slits
 EDGE = 1.0  # pixels over which a contour fades
@@ -91,7 +91,8 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
         window=working_window(portrait.points, (pixels.shape[0], pixels.shape[1])),
         side=side,
         coarse=_resized(impersonal_light(codec, portrait), side),
-        fine=_fine_relief(detail, expected, trust, _resized(codec.mesh.bare, side)) + _stubble(codec, portrait, detail),
+        fine=_fine_relief(portrait, detail, expected, trust, _resized(codec.mesh.bare, side))
+        + _stubble(codec, portrait, detail),
         opacity=_opacity(codec, portrait),
         sharpness=_sharpness(portrait.detail, portrait.seen),
     )
@@ -166,13 +167,13 @@ def _exposed(skin: Floats) -> Floats:
     return np.asarray(np.maximum(skin * np.minimum(1, 255.0 / brightest), 0), np.float32)
 
 
-def _fine_relief(detail: Floats, expected: Floats, trust: Floats, bare: Floats) -> Floats:
+def _fine_relief(portrait: Portrait, detail: Floats, expected: Floats, trust: Floats, bare: Floats) -> Floats:
     """The photo's fine detail that no identity explains, taken from the other side of the face.
 
     Pores, grain, freckles and small wrinkles keep their density and size; a pattern that could be recognised does not
     stay in its place. Broad differences and single strong marks are left behind, so are places much rougher than the
     rest (a strand of hair, the edge of a hard shadow), and so is everything off `bare` skin: there it is the edge of a
-    nostril or a lid, whose mirror image would be a ghost.
+    nostril or a lid, whose mirror image would be a ghost. An old face keeps strong ones: its lines.
     """
     reach = 3.0 * len(detail) / SIDE
     mass = cv2.GaussianBlur(trust, (0, 0), reach)[..., None] + 1e-3
@@ -181,8 +182,9 @@ def _fine_relief(detail: Floats, expected: Floats, trust: Floats, bare: Floats) 
     alike, energy = (cv2.GaussianBlur(brightness(m * told) * trust, (0, 0), reach) for m in (seen, told))
     fine = seen - np.clip(alike / np.maximum(energy, SMOOTH), 0, 1)[..., None] * told
     known = trust > 0.5
-    limit = MARK * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
-    fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * _evenness(fine, trust, known))[..., None]
+    limit = portrait.by_age(MARK) * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
+    even = _evenness(fine, trust, known, portrait.by_age(ROUGHEST))
+    fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * even)[..., None]
     return np.ascontiguousarray(fine[:, ::-1], np.float32)
 
 
@@ -197,11 +199,11 @@ def _stubble(codec: Codec, portrait: Portrait, detail: Floats) -> Floats:
     return np.asarray(bearded * trust[..., None] * hair, np.float32)
 
 
-def _evenness(fine: Floats, trust: Floats, known: Bools) -> Floats:
+def _evenness(fine: Floats, trust: Floats, known: Bools, roughest: float) -> Floats:
     """How much of the relief `(side, side)` may be taken from each place: all of it where it is like that elsewhere."""
     energy = cv2.GaussianBlur(brightness(fine**2) * trust, (0, 0), ROUGH_REACH * len(fine) / SIDE)
     usual = float(np.median(energy[known])) if known.any() else 0.0
-    return np.asarray(np.minimum(1, ROUGHEST * usual / np.maximum(energy, 1e-12)), np.float32)
+    return np.asarray(np.minimum(1, roughest * usual / np.maximum(energy, 1e-12)), np.float32)
 
 
 def _sharpness(detail: Floats, seen: Floats) -> float:

@@ -14,7 +14,7 @@ from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
-BARE_SKIN, NOSE_SHADING = 0.4, 0.65
+BARE_SKIN, NOSE_SHADING = (0.4, 0.7), 0.65  # of young and of lined faces
 EXTREME = 2.5  # standard deviations among taught faces
 # Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
 # at which a photo's own skin says as much about it.
@@ -23,7 +23,7 @@ OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading that stays; pixels of the map
 OWN_SIDE = 0.9  # and of what in it differs from side to side
-HARDNESS, SMOOTH = (0.3, 1.4), 1e-5  # least and most gain; energy of a detail map that nobody sees
+LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
@@ -52,7 +52,7 @@ def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats) ->
 
     `usual` is the mean map for what the photo asks for. Brows are as dark as there, so that such brows are lent.
     """
-    detail = calmed(codec, detail, usual)
+    detail = calmed(codec, detail, usual, portrait.by_age(BARE_SKIN))
     detail = with_own_hardness(codec, detail, portrait)
     detail = with_own_shade(codec, detail, portrait)
     return with_own_hair(codec, detail, portrait)
@@ -85,15 +85,16 @@ def shade_tint(codec: Codec, portrait: Portrait) -> Floats:
     return np.asarray(told / ((lighter**2).mean() + TELLING**2), np.float32)
 
 
-def calmed(codec: Codec, detail: Floats, usual: Floats) -> Floats:
-    """A new detail map without blotches: on bare skin only part of what differs from the `usual` face is drawn.
+def calmed(codec: Codec, detail: Floats, usual: Floats, bare: float = BARE_SKIN[0]) -> Floats:
+    """A new detail map without blotches: on `bare` skin only that share of what differs from the `usual` face.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
     any taught face has at its place. Of a nose most is form: shaded as freely as an eye it would have furrows.
     """
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
-    kept = 1 - (1 - BARE_SKIN) * codec.mesh.bare - (1 - NOSE_SHADING) * codec.mesh.nose * (1 - codec.mesh.bare)
+    off_bare = 1 - codec.mesh.bare
+    kept = 1 - (1 - bare) * codec.mesh.bare - (1 - NOSE_SHADING) * codec.mesh.nose * off_bare
     return np.asarray(usual + away * kept[..., None], np.float32)
 
 
@@ -114,8 +115,8 @@ def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Float
 
     new = modelling(detail)
     gain = np.sqrt((energy(modelling(portrait.detail)) + SMOOTH) / (energy(new) + SMOOTH))
-    zone = cv2.GaussianBlur(trust, (0, 0), 2.0)
-    return np.asarray(detail + ((np.clip(gain, *HARDNESS) - 1) * zone * new)[..., None], np.float32)
+    zone, hardest = cv2.GaussianBlur(trust, (0, 0), 2.0), portrait.by_age(HARDEST)
+    return np.asarray(detail + ((np.clip(gain, LEAST_HARD, hardest) - 1) * zone * new)[..., None], np.float32)
 
 
 def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
