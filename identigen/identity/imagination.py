@@ -25,7 +25,7 @@ TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps od
 DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody needs to be farther
 PUSH, MOST_PUSHED = 2.0, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
 LOOSE = 0.8
-CHANCES = 96  # imagining is cheap, and who is far by chance looks better than who was pushed
+CHANCES = 72  # imagining is cheap, and who is far by chance looks better than who was pushed
 LIKING = 1.8  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 INDIVIDUALITY = 0.6
@@ -80,8 +80,8 @@ def _dreams(seeds: Sequence[int], kind: int | None, d: int, c: int) -> tuple[Flo
     kind of people that each seed likes `(n, d)`.
     """
     chances = [[seed, 7, i] for seed in seeds for i in range(CHANCES)]
-    told = noise([[*chance, 1] for chance in chances], c)
-    return noise(chances, d), told, noise([[seed if kind is None else kind, 11] for seed in seeds], d)
+    start, told = np.split(noise(chances, d + c), [d], axis=1)
+    return start, told, noise([[seed if kind is None else kind, 11] for seed in seeds], d)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,12 @@ A landmark tells at once who somebody is and what they feel. As much of it as wo
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import Codec
+from identigen.identity.appearance import Codec, Mesh
 from identigen.landmarks import (
     EYES,
     LEFT_BROW,
@@ -164,7 +166,7 @@ def _carried(codec: Codec, before: Floats, after: Floats) -> Floats:
     """The skin around a mouth, below the nose, carried along by its lips, which would be drawn over it."""
     flat, lips = codec.mesh.canonical, LIPS_OUTSIDE
     below_nose = np.clip((flat[:, 1] - flat[_NOSE_BASE, 1]) / (flat[_LIP_TOP, 1] - flat[_NOSE_BASE, 1]), 0, 1)
-    weight = np.exp(-((np.linalg.norm(flat[:, None] - flat[lips][None], axis=2) / MOUTH_REACH) ** 2) / 2) + 1e-12
+    weight = np.exp(-((_distances(codec.mesh, tuple(lips.tolist())) / MOUTH_REACH) ** 2) / 2) + 1e-12
     along = weight / weight.sum(1, keepdims=True) @ (after - before)[lips]
     out = before + (below_nose * _near(codec, lips, MOUTH_REACH))[:, None] * along
     out[_MOUTH] = after[_MOUTH]
@@ -188,9 +190,15 @@ def _unfolded(shape: Floats) -> Floats:
 
 def _near(codec: Codec, points: Ints, reach: float) -> Floats:
     """How far `(468,)` each point goes with `points`: all of it there, less and less around them."""
-    flat = codec.mesh.canonical
-    distance = np.linalg.norm(flat[:, None] - flat[points][None], axis=2).min(1)
+    distance = _distances(codec.mesh, tuple(points.tolist())).min(1)
     return np.asarray(np.exp(-((distance / reach) ** 2) / 2), np.float32)
+
+
+@lru_cache(maxsize=16)
+def _distances(mesh: Mesh, points: tuple[int, ...]) -> Floats:
+    """From every point of the mesh to each of `points` on the map `(468, n)`: the same for all faces."""
+    flat = mesh.canonical
+    return np.asarray(np.linalg.norm(flat[:, None] - flat[list(points)][None], axis=2), np.float32)
 
 
 def _within(ratio: float, bounds: tuple[float, float]) -> float:
