@@ -7,7 +7,7 @@ import numpy as np
 
 from identigen.identity.appearance import SIDE, Codec, load_codec
 from identigen.identity.conditions import load_conditions
-from identigen.identity.portrait import Portrait, read_portrait
+from identigen.identity.portrait import AGE, Portrait, read_portrait
 from identigen.landmarks import find_landmarks
 from identigen.synthesis.rendering import _laid_on, _without_slivers, prepare, working_window
 from identigen.synthesis.retouching import BEARD
@@ -44,6 +44,25 @@ def test_wrinkles_that_only_the_model_expects_leave_no_negative(
     furrowed = replace(portrait, expected=portrait.expected + wrinkles)
     plain, negative = (np.abs(prepare(codec, p, astronaut.pixels).fine) for p in (portrait, furrowed))
     assert negative.mean() < 1.3 * plain.mean()
+
+
+def test_an_old_face_keeps_the_lines_that_a_young_one_has_only_by_chance(
+    codec: Codec, portrait: Portrait, astronaut: Photo
+) -> None:
+    """On her cheek a dark line is a strand of hair, unless she is seventy."""
+    striped = astronaut.pixels.copy()
+    for a, b in ((116, 207), (117, 205), (118, 36)):
+        ends = [tuple(portrait.points[i, :2].round().astype(int).tolist()) for i in (a, b)]
+        striped = cv2.line(striped, *ends, (90, 55, 45), 1, cv2.LINE_AA)
+    lines = []
+    for years in (30, 70):
+        raw = np.array(portrait.raw_condition)
+        raw[AGE] = years**0.5
+        plain, lined = (
+            prepare(codec, replace(portrait, raw_condition=raw), p).fine for p in (astronaut.pixels, striped)
+        )
+        lines.append(float(np.percentile(plain - lined, 99.5)))
+    assert lines[1] > 1.5 * lines[0]
 
 
 def test_a_beard_keeps_its_hairs_and_a_bare_chin_gets_none(codec: Codec, portrait: Portrait, astronaut: Photo) -> None:
