@@ -86,7 +86,7 @@ class FineDetail:
         change, used = np.zeros((SIDE, SIDE), np.float32), list[Ints]()
         for name, (window, weight) in self.zones.items():
             views = [self.compared(name, turned(seen, flip)[window.slices])[None] for flip in (False, True)]
-            index, mirrored = self.lenders(name, views, kind, used)
+            index, mirrored, _ = self.lenders(name, views, kind, used)
             used.append(self.lent[name].people[index])
             for flip in (False, True):
                 if name == "eye" or flip == mirrored[0]:
@@ -104,8 +104,8 @@ class FineDetail:
 
     def lenders(
         self, name: str, views: Sequence[Floats], kind: Floats, used: Sequence[Ints] = ()
-    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """For `n` people, which example `(n,)` each is lent, and which of them `(n,)` in the mirror.
+    ) -> tuple[Ints, npt.NDArray[np.bool_], Floats]:
+        """For `n` people, which example `(n,)` each is lent, which of them `(n,)` in the mirror, and how unlike it is.
 
         `views` are what is compared of the feature `(n, m)`, as it is and in the mirror. A left eye is looked at in the
         mirror, and both are one person's. Nobody is lent what one of `used`, each `(n,)`, would lend.
@@ -114,10 +114,11 @@ class FineDetail:
         for people in used:
             unlike += np.where(self.lent[name].people == people[:, None], np.inf, 0)
         if name == "eye":
-            return unlike.sum(0).argmin(1), np.zeros(len(views[0]), np.bool_)
+            both = unlike.mean(0)
+            return both.argmin(1), np.zeros(len(both), np.bool_), both.min(1)
         best = unlike.min(2)
         mirrored = best[1] < best[0]
-        return np.where(mirrored, unlike[1].argmin(1), unlike[0].argmin(1)), mirrored
+        return np.where(mirrored, unlike[1].argmin(1), unlike[0].argmin(1)), mirrored, best.min(0)
 
     def gain(self, name: str, view: Floats, index: Ints) -> Floats:
         """What `(n,)` the examples `index` `(n,)` are multiplied by, to be as strong as what is drawn, `(n, m)`."""

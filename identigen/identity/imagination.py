@@ -28,6 +28,7 @@ LOOSE = 0.8
 CHANCES = 72  # imagining is cheap, and who is far by chance looks better than who was pushed
 LIKING = 1.8  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
+SUITING = 0.15  # how much farther away who is lent features less like theirs must be: they look mixed
 INDIVIDUALITY = 0.6
 OVERSTATED = 1.5
 LOPSIDED = 0.6
@@ -67,10 +68,10 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
     most = LOOSEST + (MOST - LOOSEST) * leisure(strength)
     people = within_reason(load_codec(), course.conditions, people, condition, most)
-    people = load_lending().lent(people, condition)
+    people, unlike = load_lending().lent(people, condition)
     liked = course.likes(people, np.repeat(liking, CHANCES, axis=0))
     odd = oddity(load_codec(), course.conditions, people, condition)
-    worth = course.worth(people) + leisure(strength) * (LIKING * liked - ODDITY * odd)
+    worth = course.worth(people) + leisure(strength) * (LIKING * liked - ODDITY * odd - SUITING * unlike)
     best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
 

@@ -42,21 +42,26 @@ class Lending:
     vague: Mapping[str, Line]
     forms: Mapping[str, Floats]
 
-    def lent(self, identities: Floats, condition: Floats) -> Floats:
-        """People `(n, d)` under a `condition` `(c,)` as they will be drawn, with features of three others each."""
+    def lent(self, identities: Floats, condition: Floats) -> tuple[Floats, Floats]:
+        """People `(n, d)` under a `condition` `(c,)` as they will be drawn, with features of three others each.
+
+        And how unlike `(n,)` theirs these features are, all three together.
+        """
         k = len(self.parity)
         codes = {False: identities[:, :k], True: identities[:, :k] * self.parity}
         out, used = identities.copy(), list[Ints]()
+        unlike = np.zeros(len(out), np.float32)
         for name, looks in self.looks.items():
             views = [looks.at(codes[flip]) for flip in (False, True)]
-            index, mirrored = self.fine.lenders(name, views, condition[STAYS], used)
+            index, mirrored, how_unlike = self.fine.lenders(name, views, condition[STAYS], used)
+            unlike += how_unlike
             used.append(self.fine.lent[name].people[index])
             for flip in (False, True):
                 gain = self.fine.gain(name, views[flip], index)[:, None]
                 change = gain * self.forms[name][index] - self.vague[name].at(codes[flip])
                 here = np.ones(len(out), np.bool_) if name == "eye" else mirrored == flip
                 out[:, :k] += here[:, None] * (change * self.parity if flip else change)
-        return out
+        return out, unlike
 
 
 def fit_lending(codec: Codec, fine: FineDetail) -> Lending:

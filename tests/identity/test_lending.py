@@ -30,7 +30,7 @@ def people(codec: Codec) -> Floats:
 
 def test_who_is_told_is_who_is_drawn(codec: Codec, lending: Lending, people: Floats) -> None:
     k = len(codec.detail_scale)
-    told = lending.lent(people, CONDITION)
+    told, _ = lending.lent(people, CONDITION)
     for before, after in zip(people, told, strict=True):
         drawn = codec.project(lending.fine.added(codec.decode(before[:k]), CONDITION[STAYS]))
         changed = np.abs(before[:k] - after[:k]).mean()
@@ -40,13 +40,16 @@ def test_who_is_told_is_who_is_drawn(codec: Codec, lending: Lending, people: Flo
 
 
 def test_the_mirror_image_is_told_as_the_mirror_image(codec: Codec, lending: Lending, people: Floats) -> None:
-    there = lending.lent(people * codec.parity, CONDITION)
-    assert np.allclose(there * codec.parity, lending.lent(people, CONDITION), atol=0.02)
+    there, unlike = lending.lent(people * codec.parity, CONDITION)
+    here, unlike_here = lending.lent(people, CONDITION)
+    assert np.allclose(there * codec.parity, here, atol=0.02)
+    assert np.allclose(unlike, unlike_here, atol=0.02)
 
 
 def test_who_has_lent_features_is_lent_nearly_the_same_again(codec: Codec, lending: Lending, people: Floats) -> None:
-    once = lending.lent(people, CONDITION)
-    twice = lending.lent(once, CONDITION)
+    once, unlike = lending.lent(people, CONDITION)
+    twice, still = lending.lent(once, CONDITION)
+    assert (still < unlike).all()
     k = len(codec.detail_scale)
     first, second = (np.linalg.norm((b - a)[:, :k], axis=1) for a, b in ((people, once), (once, twice)))
     assert np.median(second) < 0.5 * np.median(first)
