@@ -122,8 +122,10 @@ def test_a_cover_that_misses_the_face_is_made_stronger_and_reported(
 def test_no_safe_candidate_means_a_cover_and_never_the_face(
     pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    heard = []
+
     class Mirror:
-        """An engine whose every proposal is the person itself."""
+        """An engine whose every proposal is the person itself; it remembers what it was told of them."""
 
         name, operations, models = "mirror", frozenset({Operation.FACE}), ()
         rounds = ((0.0, 2), (0.5, 3), (0.9, 7))
@@ -135,7 +137,8 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
             window = Window.around(subject.face.box, *pixels.shape[:2])
             cut = pixels[window.slices].astype(np.float32)
             for seed in seeds:
-                yield Candidate(seed, window, cut, np.ones(cut.shape[:2], np.float32))
+                seen = yield Candidate(seed, window, cut, np.ones(cut.shape[:2], np.float32))
+                heard.append((seen, company.source))
 
         def finish(self, pixels, subject, candidate):  # type: ignore[no-untyped-def]
             return candidate
@@ -148,6 +151,8 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
     assert outcome.asked is Operation.FACE
     assert outcome.applied in (Operation.LAYERED, Operation.SOLID)
     assert outcome.candidates_tried == 2 + 3  # two rounds show that it is hopeless
+    assert len(heard) == 2 + 3
+    assert all(np.linalg.norm(seen - source) < 0.1 for seen, source in heard)  # told that it was the person each time
     assert "covered" in outcome.reason
 
 
