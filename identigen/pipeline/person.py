@@ -152,7 +152,7 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
     for strength, seeds in _rounds(engine, edit, patience):
         stronger = replace(edit, strength=strength)
         proposals = engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop)
-        seen: Floats | None = None
+        seen: Floats | None = None  # the recogniser's descriptor of the last one, which teaches the engine
         while (candidate := _next(proposals, seen)) is not None:
             tried += 1
             trial = _try(scene, subject, edit, candidate, allowed, company)

@@ -85,16 +85,16 @@ def shade_tint(codec: Codec, portrait: Portrait) -> Floats:
     return np.asarray(told / ((lighter**2).mean() + TELLING**2), np.float32)
 
 
-def calmed(codec: Codec, detail: Floats, usual: Floats, bare: float = BARE_SKIN[0]) -> Floats:
-    """A new detail map without blotches: on `bare` skin only that share of what differs from the `usual` face.
+def calmed(codec: Codec, detail: Floats, usual: Floats, own: float = BARE_SKIN[0]) -> Floats:
+    """A new detail map without blotches: on bare skin only the share `own` of what differs from the `usual` face.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
     any taught face has at its place. Of a nose most is form: shaded as freely as an eye it would have furrows.
     """
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
-    off_bare = 1 - codec.mesh.bare
-    kept = 1 - (1 - bare) * codec.mesh.bare - (1 - NOSE_SHADING) * codec.mesh.nose * off_bare
+    bare = codec.mesh.bare
+    kept = 1 - (1 - own) * bare - (1 - NOSE_SHADING) * codec.mesh.nose * (1 - bare)
     return np.asarray(usual + away * kept[..., None], np.float32)
 
 
