@@ -78,6 +78,16 @@ class Mesh:
         return np.asarray(cv2.GaussianBlur(cv2.dilate(_even(canvas), disc(3)), (0, 0), 2.5), np.float32)
 
     @cached_property
+    def lids(self) -> Floats:
+        """1 on the skin around the eyes, off lashes and brows, softly 0 elsewhere."""
+        eyes = np.zeros((SIDE, SIDE), np.uint8)
+        for ring in (RIGHT_EYE, LEFT_EYE):
+            cv2.fillPoly(eyes, [np.round(self.canonical[ring]).astype(np.int32)], (1,))
+        around = np.asarray(cv2.dilate(eyes, disc(12)) - cv2.dilate(eyes, disc(2)), np.uint8)
+        soft = cv2.GaussianBlur(_even(around), (0, 0), 2.0)
+        return np.asarray(soft * (1 - self.brows) * self.inside, np.float32)
+
+    @cached_property
     def cheeks(self) -> Floats:
         """1 where a skin's tone is read, 0 elsewhere."""
         canvas = np.zeros((SIDE, SIDE), np.uint8)
@@ -87,9 +97,12 @@ class Mesh:
 
     @cached_property
     def beard_zone(self) -> Floats:
-        """1 on upper lip, chin and jaw, where hair may grow, softly 0 elsewhere."""
+        """1 from the nose down to the jaw, but for the lips: where hair may grow; softly 0 elsewhere."""
+        lips = np.zeros((SIDE, SIDE), np.uint8)
+        cv2.fillPoly(lips, [np.round(self.canonical[LIPS_OUTSIDE]).astype(np.int32)], (1,))
         below_nose = np.mgrid[0:SIDE, 0:SIDE][0] > self.canonical[2, 1] + 2
-        return np.asarray(cv2.GaussianBlur(self.skin * below_nose, (0, 0), 2.0), np.float32)
+        hairy = self.inside * below_nose * (1 - cv2.dilate(_even(lips), disc(3)))
+        return np.asarray(cv2.GaussianBlur(hairy.astype(np.float32), (0, 0), 1.2), np.float32)
 
     @cached_property
     def nose(self) -> Floats:

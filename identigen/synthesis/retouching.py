@@ -27,7 +27,10 @@ LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young 
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
-BROW_GAIN, BEARD_GAIN = (0.5, 1.5), (0.2, 1.1)
+BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
+# Of brows, to the photo's: gain, and how dark any part may be; pixels of the map, broader than single hairs.
+BROW_GAIN, BLACKEST, A_HAIR = (0.4, 2.0), 2.0, 1.2
+LEAST_LIDS, SOFT = 0.3, 2.0  # least gain; pixels of the map: lashes, folds and hairs are finer
 HAIRY = 2.0  # summed squares of a brow's darkness, from which on it says more than the skin does
 BEARD = NAMES.index("beard")
 
@@ -65,6 +68,7 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, colourful: float, 
     `colourful` is 0 in a grey photo and 1 in most, `shade` `(3,)` the photo's `shade_tint`.
     """
     detail = with_own_lips(codec, detail, portrait)
+    detail = with_own_lids(codec, detail, portrait)
     detail = without_glare(codec, detail, portrait)
     detail = with_own_tone(codec, detail, portrait)
     detail = with_own_hair(codec, detail, portrait)
@@ -198,19 +202,66 @@ def with_own_tone(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     return np.asarray(detail - OWN_TONE * lighter * (1 - codec.mesh.lips)[..., None], np.float32)
 
 
-def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map with brows as dark and a beard as dense as the photo's: the hair stays, and they belong to it.
+def with_own_lids(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map whose skin around the eyes is no darker than the photo's: no eye shadow and no rings appear."""
+    mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
+    zone = mesh.lids * seen
+    if zone.sum() < FEW:
+        return detail
+    old, new = _soft(_below_skin(portrait.detail, mesh.skin * seen)), _soft(_below_skin(detail, mesh.skin))
+    gain = float(np.clip((old * zone).sum() / max(float((new * zone).sum()), 1e-6), LEAST_LIDS, 1))
+    return np.asarray(detail + ((1 - gain) * mesh.lids * new)[..., None], np.float32)
 
-    A beard is compared place by place (no moustache where there was none), brows as a whole: their form is new.
+
+def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map with brows as dark and a beard as dense as the photo's: the hair stays, and they belong to it."""
+    return _with_own_brows(codec, _with_own_beard(codec, detail, portrait), portrait)
+
+
+def _with_own_beard(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map with a beard as dense as the photo's, place by place: no moustache where there was none."""
+    zone = codec.mesh.beard_zone
+    trust = zone * portrait.seen
+    old, new = (_soft(np.maximum(-brightness(picture), 0)) for picture in (portrait.detail, detail))
+    around = widely(np.stack([old * trust, new * trust, trust], -1), BEARD_REACH)
+    known = around[..., 2] > 0.02 * around[..., 2].max()
+    gain = np.clip(around[..., 0] / np.maximum(around[..., 1], 1e-3 * around[..., 2] + 1e-9), *BEARD_GAIN)
+    return np.asarray(detail - (np.where(known, gain - 1, 0) * zone * new)[..., None], np.float32)
+
+
+def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map with brows of their own form, both alike, as dark as the photo's and no bushier.
+
+    How dark they are where there is most hair counts as well as their sum, by which a thin brow would come out black.
+    What would be darker than any of the photo's is held back, or a brow's middle would be a block, and its tail a line.
     """
-    mesh = codec.mesh
-    for zone, reach, (least, most) in ((mesh.brows, 60.0, BROW_GAIN), (mesh.beard_zone, 6.0, BEARD_GAIN)):
-        trust = zone * portrait.seen
-        old, new = (
-            cv2.GaussianBlur(np.minimum(brightness(picture), 0), (0, 0), 2.0) for picture in (portrait.detail, detail)
-        )
-        around = widely(np.stack([old * trust, new * trust, trust], -1), reach)
-        known = around[..., 2] > 0.02 * around[..., 2].max()
-        gain = np.clip(around[..., 0] / np.minimum(around[..., 1], -1e-3 * around[..., 2] - 1e-9), least, most)
-        detail = detail + (np.where(known, gain - 1, 0) * zone * new)[..., None]
-    return np.asarray(detail, np.float32)
+    mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
+    zone = mesh.brows * seen
+    depth, amount = _dark(_below_skin(portrait.detail, mesh.skin * seen), zone)
+    if zone.sum() < FEW or depth <= 0:
+        return detail
+    hair = drawn = _below_skin(detail, mesh.skin)
+    broad, gain, most = cv2.GaussianBlur(drawn, (0, 0), A_HAIR), 1.0, BLACKEST * depth
+    for _ in range(3):  # what is held back at the darkest is made good by the rest
+        new_depth, new_amount = _dark(hair, zone)
+        wanting = min(depth / max(new_depth, 1e-6), amount / max(new_amount, 1e-6))
+        gain = float(np.clip(gain * wanting, *BROW_GAIN))
+        hair = np.asarray(most * np.tanh(gain * broad / most) + gain * (drawn - broad), np.float32)
+    return np.asarray(detail - (mesh.brows * (hair - drawn))[..., None], np.float32)
+
+
+def _below_skin(picture: Floats, skin: Floats) -> Floats:
+    """How much darker than the `skin` around it each place of a map is, `(SIDE, SIDE)`."""
+    grey = brightness(picture)
+    return np.maximum(_broadly(grey[..., None], skin)[..., 0] - grey, 0)
+
+
+def _dark(darkness: Floats, zone: Floats) -> tuple[float, float]:
+    """How dark a map is in a `zone` where it is darkest, and its sum there; both without single hairs."""
+    soft = _soft(darkness)
+    amount = float((soft * zone).sum())
+    return float((soft**2 * zone).sum()) / max(amount, 1e-6), amount
+
+
+def _soft(picture: Floats) -> Floats:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFT), np.float32)

@@ -19,6 +19,7 @@ from identigen.synthesis.retouching import (
     with_own_colour,
     with_own_hair,
     with_own_hardness,
+    with_own_lids,
     with_own_lips,
     with_own_shade,
     with_own_tone,
@@ -200,6 +201,49 @@ def test_no_brows_are_blacker_and_no_moustache_grows_than_the_photo_has(codec: C
     bare = codec.mesh.bare > 0.99
     bare &= (codec.mesh.brows < 0.01) & (codec.mesh.beard_zone < 0.01)
     assert np.allclose(mended[bare], hairy[bare], atol=0.02)
+
+
+def test_a_brow_keeps_its_tail_when_it_gets_darker(codec: Codec, portrait: Portrait) -> None:
+    """Whose middle was drawn dark has no black block there, with a hair line for a tail, and both sides agree."""
+    mesh = codec.mesh
+    flat = np.zeros((SIDE, SIDE, 3), np.float32)
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    dark = replace(seen, detail=np.asarray(flat - 0.5 * mesh.brows[..., None], np.float32))
+    across = np.abs(np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2)
+    inner, outer = ((mesh.brows > 0.9) & side for side in (across < 40, across > 52))
+    assert inner.any()
+    assert outer.any()
+    faint = np.where(across < 46, 0.4, 0.15).astype(np.float32) * mesh.brows
+    mended = with_own_hair(codec, flat - faint[..., None], dark).mean(-1)
+    assert -0.9 < mended[inner].mean() < -0.45
+    assert mended[outer].mean() < 0.4 * mended[inner].mean()
+    assert np.allclose(mended, mended[:, ::-1], atol=1e-3)
+
+
+def test_a_bushy_brow_is_no_bar_where_the_photos_are_thin(codec: Codec, portrait: Portrait) -> None:
+    mesh = codec.mesh
+    flat = np.zeros((SIDE, SIDE, 3), np.float32)
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    thin = replace(seen, detail=np.asarray(flat - 0.4 * mesh.brows[..., None] ** 30, np.float32))
+    bushy = flat - 0.4 * mesh.brows[..., None]
+    amounts = [
+        float((-picture.mean(-1) * mesh.brows).sum())
+        for picture in (thin.detail, bushy, with_own_hair(codec, bushy, thin))
+    ]
+    assert abs(amounts[2] - amounts[0]) < 0.4 * abs(amounts[1] - amounts[0])
+
+
+def test_nobody_puts_eye_shadow_on(codec: Codec, portrait: Portrait) -> None:
+    """Lids no darker than the photo's; lids that are lighter are the new person's."""
+    mesh = codec.mesh
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    lids = mesh.lids > 0.95
+    for shade in (-0.3, 0.3):
+        made_up = seen.detail + shade * mesh.lids[..., None]
+        before, after = (
+            (detail - seen.detail)[lids].mean() for detail in (made_up, with_own_lids(codec, made_up, seen))
+        )
+        assert after == pytest.approx(before, abs=0.02) if shade > 0 else after > 0.7 * before
 
 
 def test_nobody_puts_lipstick_on(codec: Codec, portrait: Portrait) -> None:
