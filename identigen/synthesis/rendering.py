@@ -87,12 +87,13 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
     trust = _resized(codec.mesh.skin * portrait.seen * ~portrait.hidden, side)
     texture = codec.mesh.unwarp(pixels, portrait.points, side)
     detail, expected = to_detail(texture, coarse), _resized(portrait.expected, side)
+    hairy = float(np.interp(portrait.raw_condition[BEARD], BEARDED, (0, 1))) * _resized(codec.mesh.beard_zone, side)
     return Canvas(
         window=working_window(portrait.points, (pixels.shape[0], pixels.shape[1])),
         side=side,
         coarse=_resized(impersonal_light(codec, portrait), side),
-        fine=_fine_relief(portrait, detail, expected, trust, _resized(codec.mesh.bare, side))
-        + _stubble(codec, portrait, detail),
+        fine=_fine_relief(portrait, detail, expected, trust, _resized(codec.mesh.bare, side) * (1 - hairy))
+        + _stubble(portrait, detail, hairy),
         opacity=_opacity(codec, portrait),
         sharpness=_sharpness(portrait.detail, portrait.seen),
     )
@@ -173,7 +174,7 @@ def _fine_relief(portrait: Portrait, detail: Floats, expected: Floats, trust: Fl
     Pores, grain, freckles and small wrinkles keep their density and size; a pattern that could be recognised does not
     stay in its place. Broad differences and single strong marks are left behind, so are places much rougher than the
     rest (a strand of hair, the edge of a hard shadow), and so is everything off `bare` skin: there it is the edge of a
-    nostril or a lid, whose mirror image would be a ghost. An old face keeps strong ones: its lines.
+    nostril, a lid or a beard, whose mirror image would be a ghost. An old face keeps strong ones: its lines.
     """
     reach = 3.0 * len(detail) / SIDE
     mass = cv2.GaussianBlur(trust, (0, 0), reach)[..., None] + 1e-3
@@ -188,15 +189,17 @@ def _fine_relief(portrait: Portrait, detail: Floats, expected: Floats, trust: Fl
     return np.ascontiguousarray(fine[:, ::-1], np.float32)
 
 
-def _stubble(codec: Codec, portrait: Portrait, detail: Floats) -> Floats:
-    """The relief of the photo's own beard `(side, side, 3)`: hair stays, and no model of faces draws single hairs."""
+def _stubble(portrait: Portrait, detail: Floats, hairy: Floats) -> Floats:
+    """The relief of the photo's own beard `(side, side, 3)` where it is `hairy`: no model of faces draws single hairs.
+
+    Not mirrored: the hair stays, and a beard that is lit from one side would leave bright ghosts on the other.
+    """
     side = len(detail)
-    bearded = float(np.interp(portrait.raw_condition[BEARD], BEARDED, (0, 1)))
-    trust = _resized(codec.mesh.beard_zone * portrait.seen * ~portrait.hidden, side)
+    trust = _resized(portrait.seen * ~portrait.hidden, side) * hairy
     reach = HAIR * side / SIDE
     mass = cv2.GaussianBlur(trust, (0, 0), reach)[..., None] + 1e-3
     hair = detail - cv2.GaussianBlur(detail * trust[..., None], (0, 0), reach) / mass
-    return np.asarray(bearded * trust[..., None] * hair, np.float32)
+    return np.asarray(trust[..., None] * hair, np.float32)
 
 
 def _evenness(fine: Floats, trust: Floats, known: Bools, roughest: float) -> Floats:
