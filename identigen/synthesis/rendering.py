@@ -22,6 +22,7 @@ MAX_SIDE = 640
 MARK = (3.7, 7.0)  # medians of fine relief, of young and of lined faces: what is stronger is a mark of its own
 BEARDED, HAIR = (0.6, 1.0), 4.0  # readings from which on it is one, and wholly; pixels of the map, broader than a hair
 SMOOTH = 1e-6  # energy of relief that nobody sees
+ROUGHER = 1.5  # gain that it may have to be as rough as the side of the face that it comes to
 ROUGHEST, ROUGH_REACH = (2.5, 8.0), 3.0  # medians of its energy, from which on it is left behind; pixels of the map
 LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's own eyes reach over their lids,
 # or small ones would be slits
@@ -174,7 +175,8 @@ def _fine_relief(portrait: Portrait, detail: Floats, expected: Floats, trust: Fl
     Pores, grain, freckles and small wrinkles keep their density and size; a pattern that could be recognised does not
     stay in its place. Broad differences and single strong marks are left behind, so are places much rougher than the
     rest (a strand of hair, the edge of a hard shadow), and so is everything off `bare` skin: there it is the edge of a
-    nostril, a lid or a beard, whose mirror image would be a ghost. An old face keeps strong ones: its lines.
+    nostril, a lid or a beard, whose mirror image would be a ghost. An old face keeps strong ones: its lines. A
+    side that is smoother than the other, in a softer light, stays so.
     """
     reach = 3.0 * len(detail) / SIDE
     mass = cv2.GaussianBlur(trust, (0, 0), reach)[..., None] + 1e-3
@@ -186,7 +188,9 @@ def _fine_relief(portrait: Portrait, detail: Floats, expected: Floats, trust: Fl
     limit = portrait.by_age(MARK) * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
     even = _evenness(fine, trust, known, portrait.by_age(ROUGHEST))
     fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * even)[..., None]
-    return np.ascontiguousarray(fine[:, ::-1], np.float32)
+    rough = cv2.GaussianBlur(brightness(fine) ** 2, (0, 0), 2 * reach) + SMOOTH
+    as_rough = np.minimum(np.sqrt(rough / rough[:, ::-1]), ROUGHER)
+    return np.ascontiguousarray(as_rough[..., None] * fine[:, ::-1], np.float32)
 
 
 def _stubble(portrait: Portrait, detail: Floats, hairy: Floats) -> Floats:

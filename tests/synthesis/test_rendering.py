@@ -8,7 +8,7 @@ import numpy as np
 from identigen.identity.appearance import SIDE, Codec, load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.portrait import AGE, Portrait, read_portrait
-from identigen.landmarks import find_landmarks
+from identigen.landmarks import face_box, find_landmarks
 from identigen.synthesis.rendering import _laid_on, _without_slivers, prepare, working_window
 from identigen.synthesis.retouching import BEARD
 from identigen.types import Floats, Photo, Pixels
@@ -49,9 +49,9 @@ def test_wrinkles_that_only_the_model_expects_leave_no_negative(
 def test_an_old_face_keeps_the_lines_that_a_young_one_has_only_by_chance(
     codec: Codec, portrait: Portrait, astronaut: Photo
 ) -> None:
-    """On her cheek a dark line is a strand of hair, unless she is seventy."""
-    striped = astronaut.pixels.copy()
-    for a, b in ((116, 207), (117, 205), (118, 36)):
+    """On her cheeks dark lines are strands of hair, unless she is seventy."""
+    striped, lines_of_age = astronaut.pixels.copy(), ((116, 207), (117, 205), (118, 36))
+    for a, b in (*lines_of_age, *codec.mesh.mirror[np.array(lines_of_age)]):
         ends = [tuple(portrait.points[i, :2].round().astype(int).tolist()) for i in (a, b)]
         striped = cv2.line(striped, *ends, (90, 55, 45), 1, cv2.LINE_AA)
     lines = []
@@ -108,3 +108,16 @@ def test_the_contour_of_a_nose_before_its_cheek_has_no_steps(codec: Codec, portr
     )
     stepped = stepped.mean(-1)
     assert between.sum() > 1.2 * ((stepped > 60) & (stepped < 180)).sum()
+
+
+def test_a_side_that_is_smooth_stays_smooth(codec: Codec, portrait: Portrait, astronaut: Photo) -> None:
+    """What a hard light makes of one cheek would look like scars on the other."""
+    x1, y1, x2, y2 = (round(edge) for edge in face_box(portrait.points))
+    middle = (x1 + x2) // 2
+    pixels = np.array(astronaut.pixels)
+    shiny = np.random.default_rng(0).normal(0, 25, (y2 - y1, middle - x1, 1))
+    pixels[y1:y2, x1:middle] = np.clip(pixels[y1:y2, x1:middle] + shiny, 0, 255)
+    fine = cv2.resize(prepare(codec, portrait, pixels).fine, (SIDE, SIDE), interpolation=cv2.INTER_AREA).mean(-1)
+    skin = (codec.mesh.bare > 0.9) & (portrait.seen > 0.9) & (portrait.seen[:, ::-1] > 0.9) & ~portrait.hidden
+    left, right = (float(fine[skin & side].std()) for side in (np.arange(SIDE) < 80, np.arange(SIDE) > 112))
+    assert right < 0.7 * left
