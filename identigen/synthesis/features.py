@@ -27,7 +27,7 @@ Ints = npt.NDArray[np.int_]
 
 MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not made good by baring the teeth
 FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
-SMILE = 0.85  # share of the difference between how the lips meet and how they met that goes
+SMILE = 0.75  # share of the difference between how the lips meet and how they met that goes
 SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
 BROW_REACH = 9.0  # canonical pixels around a brow that go with it
 # To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
