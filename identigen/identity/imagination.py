@@ -29,6 +29,7 @@ CHANCES = 72  # imagining is cheap, and who is far by chance looks better than w
 LIKING = 1.8  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 SUITING = 0.15  # how much farther away who is lent features less like theirs must be: they look mixed
+LEAST_CALM = 0.25  # share of both that counts, however far somebody must be: a cover is better than a grimace
 INDIVIDUALITY = 0.6
 OVERSTATED = 1.5
 LOPSIDED = 0.6
@@ -58,6 +59,7 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
     will be lent.
     """
     condition, strength = course.condition, course.strength
+    calm = max(leisure(strength), LEAST_CALM)
     start, wobble, liking = _dreams(seeds, kind, len(course.own), len(condition))
     if blend is not None:
         others = _dreams([blend.seed] * len(seeds), None, len(course.own), len(condition))
@@ -66,12 +68,12 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
         )
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
-    most = LOOSEST + (MOST - LOOSEST) * leisure(strength)
+    most = LOOSEST + (MOST - LOOSEST) * calm
     people = within_reason(load_codec(), course.conditions, people, condition, most)
     people, unlike = load_lending().lent(people, condition)
     liked = course.likes(people, np.repeat(liking, CHANCES, axis=0))
     odd = oddity(load_codec(), course.conditions, people, condition)
-    worth = course.worth(people) + leisure(strength) * (LIKING * liked - ODDITY * odd - SUITING * unlike)
+    worth = course.worth(people) + leisure(strength) * LIKING * liked - calm * (ODDITY * odd + SUITING * unlike)
     best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
     return np.asarray(people[best], np.float32)
 
