@@ -24,6 +24,7 @@ from identigen.types import Bools, Floats, Window
 SIDE = 192  # edge of the canonical map; the training faces are about 139 px wide, more would store only blur
 POINTS = 468  # the mesh without the irises
 COARSE_SIGMA = 15.0  # in canonical pixels: broader than a brow, narrower than a cheek
+SHADE_REACH = 10.0  # in canonical pixels: shade and colour of a cheek are broader
 BROADEST = 38.0  # in canonical pixels: what lamps and sky do to a whole face
 _THIRDS = np.full(3, 1 / 3, np.float32)
 FLOOR = 16.0  # added to light before dividing: the ratio of two dark pixels is noise
@@ -218,6 +219,12 @@ def widely(picture: Floats, reach: float) -> Floats:
     small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), reach * side / len(picture))
     return np.asarray(cv2.resize(small, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def broadly(picture: Floats, zone: Floats) -> Floats:
+    """A map `(SIDE, SIDE, C)` blurred by `SHADE_REACH`, judged by what lies in the `zone` `(SIDE, SIDE)` alone."""
+    part, mass = (widely(np.asarray(p, np.float32), SHADE_REACH) for p in (picture * zone[..., None], zone))
+    return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None], np.float32)
 
 
 def brightness(picture: Floats) -> Floats:

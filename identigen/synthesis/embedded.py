@@ -21,9 +21,10 @@ from identigen.landmarks import face_box, find_landmarks, mouth_openness
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import WISHES
+from identigen.synthesis.complexion import Complexion, read_complexion
 from identigen.synthesis.harmonising import harmonised
 from identigen.synthesis.rendering import FINEST, Canvas, Drawing, draw, paint, prepare
-from identigen.synthesis.retouching import matched, modelled, shade_tint
+from identigen.synthesis.retouching import matched, modelled
 from identigen.synthesis.shaping import NOTHING, missed, new_shape
 from identigen.types import (
     Candidate,
@@ -131,8 +132,8 @@ class Embedded:
 class Sitting:
     """One face while it is drawn: what all candidates share.
 
-    `usual` is the mean detail map for its condition, `kind` what its features' lenders have of it; for `colourful` and
-    `shade` see `matched`. `finest` `(SIDE, SIDE)` is the finest detail of the photo's face.
+    `usual` is the mean detail map for its condition, `kind` what its features' lenders have of it. `finest`
+    `(SIDE, SIDE)` is the finest detail of the photo's face.
     """
 
     codec: Codec
@@ -141,8 +142,7 @@ class Sitting:
     canvas: Canvas
     pixels: Pixels
     usual: Floats
-    colourful: float
-    shade: Floats
+    complexion: Complexion
     kind: Floats
     finest: Floats
 
@@ -170,7 +170,7 @@ class Sitting:
 
     def matched(self, detail: Floats) -> Floats:
         """A finished detail map `(SIDE, SIDE, 3)` in the colours of this photo; see `retouching.matched`."""
-        return matched(self.codec, self.portrait, detail, self.colourful, self.shade)
+        return matched(self.codec, self.portrait, detail, self.complexion)
 
     def lit(self, detail: Floats) -> Floats:
         """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""
@@ -224,12 +224,10 @@ def sit(
 ) -> Sitting:
     """Prepare what all candidates for a portrait under one `condition` `(c,)` share; `skin_gain` makes skin lighter."""
     usual = codec.decode(usual_identity(conditions, condition)[: len(codec.detail_scale)])
-    colour = np.ptp(portrait.coarse[codec.mesh.inside], axis=1).mean() / 15
     canvas = prepare(codec, portrait, pixels)
     canvas = replace(canvas, coarse=canvas.coarse * np.float32(skin_gain))
-    colourful, shade = float(np.clip(colour, 0, 1)), shade_tint(codec, portrait)
-    finest = finest_detail(portrait.detail, portrait.seen)
-    return Sitting(codec, fine, portrait, canvas, pixels, usual, colourful, shade, condition[STAYS], finest)
+    complexion, finest = read_complexion(codec, portrait), finest_detail(portrait.detail, portrait.seen)
+    return Sitting(codec, fine, portrait, canvas, pixels, usual, complexion, condition[STAYS], finest)
 
 
 def read_blend(text: str) -> Blend | None:

@@ -9,19 +9,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import Codec, brightness, from_detail, shared_modelling, widely
+from identigen.identity.appearance import Codec, brightness, broadly, from_detail, shared_modelling, widely
 from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
+from identigen.synthesis.complexion import Complexion, coloured
 from identigen.types import Floats
 
 BARE_SKIN, NOSE_SHADING = (0.4, 0.7), 0.65  # of young and of lined faces
 EXTREME = 2.5  # standard deviations among taught faces
-# Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
-# at which a photo's own skin says as much about it.
-SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
-OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
-OWN_SHADE, SHADE_REACH = 0.35, 10.0  # share of the photo's own broad shading that stays; pixels of the map
+OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
 OWN_SIDE = 0.9  # and of what in it differs from side to side
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
@@ -31,7 +28,6 @@ BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which bear
 # Of brows, to the photo's: gain, and how dark any part may be; pixels of the map, broader than single hairs.
 BROW_GAIN, BLACKEST, A_HAIR = (0.4, 2.0), 2.0, 1.2
 LEAST_LIDS, SOFT = 0.3, 2.0  # least gain; pixels of the map: lashes, folds and hairs are finer
-HAIRY = 2.0  # summed squares of a brow's darkness, from which on it says more than the skin does
 BEARD = NAMES.index("beard")
 
 
@@ -61,32 +57,16 @@ def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats) ->
     return with_own_hair(codec, detail, portrait)
 
 
-def matched(codec: Codec, portrait: Portrait, detail: Floats, colourful: float, shade: Floats) -> Floats:
+def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Complexion) -> Floats:
     """A map `(SIDE, SIDE, 3)` whose features are final, with the brightness of lips and hair and the colours of the
     portrait's photo: colour comes last, or what a brow has left would stay behind as its tint.
-
-    `colourful` is 0 in a grey photo and 1 in most, `shade` `(3,)` the photo's `shade_tint`.
     """
     detail = with_own_lips(codec, detail, portrait)
     detail = with_own_lids(codec, detail, portrait)
     detail = without_glare(codec, detail, portrait)
     detail = with_own_tone(codec, detail, portrait)
     detail = with_own_hair(codec, detail, portrait)
-    return with_own_colour(codec, detail, portrait, colourful, shade)
-
-
-def shade_tint(codec: Codec, portrait: Portrait) -> Floats:
-    """How the tint `(3,)` of this photo's skin changes with its lightness; where it says little, as skin usually does.
-
-    Skin in the shade is warmer. In an overexposed photo, whose highlights have lost their red, it is much warmer.
-    """
-    skin = codec.mesh.skin * portrait.seen * ~portrait.hidden > 0.5
-    if not skin.any():
-        return SHADE_TINT
-    grey = portrait.detail[skin].mean(-1, keepdims=True)
-    lighter, tint = grey - grey.mean(), portrait.detail[skin] - grey
-    told = (lighter * (tint - tint.mean(0))).mean(0) + TELLING**2 * SHADE_TINT
-    return np.asarray(told / ((lighter**2).mean() + TELLING**2), np.float32)
+    return coloured(codec, detail, complexion)
 
 
 def calmed(codec: Codec, detail: Floats, usual: Floats, own: float = BARE_SKIN[0]) -> Floats:
@@ -129,7 +109,7 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     Nearest in what differs from side to side: that is where the lamp stands, and no trait of anybody.
     """
     bare = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
-    away = _broadly(brightness(detail - portrait.detail)[..., None], bare) * bare[..., None]
+    away = broadly(brightness(detail - portrait.detail)[..., None], bare) * bare[..., None]
     lopsided = (away - away[:, ::-1]) / 2 * (bare * bare[:, ::-1])[..., None]
     return np.asarray(detail - OWN_SHADE * away - (OWN_SIDE - OWN_SHADE) * lopsided, np.float32)
 
@@ -141,44 +121,6 @@ def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
         return detail
     darker = float((brightness(detail - portrait.detail) * trust).sum() / trust.sum())
     return np.asarray(detail - OWN_LIPS * darker * codec.mesh.lips[..., None], np.float32)
-
-
-def with_own_colour(
-    codec: Codec, detail: Floats, portrait: Portrait, colourful: float = 1.0, tint: Floats = SHADE_TINT
-) -> Floats:
-    """A detail map that is as bright as before, in the colours of the photo's skin, lips and brows.
-
-    Colour that comes with lightness (`tint` `(3,)`) goes with the new face's light and shade, or its nose would have
-    the colour of the old one's shadow. Of its own the new face has only fine tints, and none in a grey photo.
-    """
-    mesh, trust = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
-    skin, hair = mesh.skin * trust, brow_tint(codec, portrait, tint)
-    grey, own_grey = (brightness(picture)[..., None] for picture in (detail, portrait.detail))
-    colour = _broadly(portrait.detail - own_grey * (1 + tint), skin)
-    lips = mesh.lips**4 * trust  # off their soft rim, which is pale
-    if lips.sum() >= FEW:
-        red = ((portrait.detail - own_grey * (1 + tint)) * lips[..., None]).sum((0, 1)) / lips.sum()
-        colour += mesh.lips[..., None] * (red - colour)
-    other = (detail - grey * (1 + tint)) * mesh.skin[..., None]
-    fine = OWN_TINT * colourful * (other - _broadly(other, mesh.skin)) * mesh.skin[..., None]
-    tints = tint + mesh.brows[..., None] * (grey < 0) * (hair - tint)
-    return np.asarray(grey * (1 + tints) + colour + fine, np.float32)
-
-
-def brow_tint(codec: Codec, portrait: Portrait, shade: Floats) -> Floats:
-    """How the tint `(3,)` of this photo's brows changes with their lightness; without any, as skin's in the `shade`."""
-    zone = codec.mesh.brows * portrait.seen * ~portrait.hidden
-    grey = brightness(portrait.detail)
-    darker = np.minimum(grey, 0) * zone
-    tint = portrait.detail - grey[..., None]
-    told = (darker[..., None] * tint).sum((0, 1)) + HAIRY * shade
-    return np.asarray(told / ((darker * grey).sum() + HAIRY), np.float32)
-
-
-def _broadly(picture: Floats, zone: Floats) -> Floats:
-    """A map `(SIDE, SIDE, C)` blurred widely, judged by what lies in the `zone` `(SIDE, SIDE)` alone."""
-    part, mass = (widely(np.asarray(p, np.float32), SHADE_REACH) for p in (picture * zone[..., None], zone))
-    return np.asarray(part.reshape(*zone.shape, -1) / np.maximum(mass, 0.05)[..., None], np.float32)
 
 
 def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -253,7 +195,7 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
 def _below_skin(picture: Floats, skin: Floats) -> Floats:
     """How much darker than the `skin` around it each place of a map is, `(SIDE, SIDE)`."""
     grey = brightness(picture)
-    return np.maximum(_broadly(grey[..., None], skin)[..., 0] - grey, 0)
+    return np.maximum(broadly(grey[..., None], skin)[..., 0] - grey, 0)
 
 
 def _dark(darkness: Floats, zone: Floats) -> tuple[float, float]:

@@ -10,13 +10,10 @@ from identigen.identity.appearance import SIDE, Codec, brightness, shared_modell
 from identigen.identity.conditions import load_conditions
 from identigen.identity.imagination import usual_identity
 from identigen.identity.portrait import Portrait
+from identigen.synthesis.complexion import coloured, read_complexion
 from identigen.synthesis.retouching import (
-    brow_tint,
     calmed,
     impersonal_light,
-    matched,
-    shade_tint,
-    with_own_colour,
     with_own_hair,
     with_own_hardness,
     with_own_lids,
@@ -95,28 +92,6 @@ def test_brows_and_lips_are_left_to_the_new_person(codec: Codec, portrait: Portr
     assert np.allclose(with_own_hardness(codec, usual, smooth)[lips], usual[lips], atol=1e-4)
 
 
-def test_a_face_is_not_of_another_colour_than_its_neck(codec: Codec, portrait: Portrait) -> None:
-    green = portrait.detail + np.array([-0.1, 0.1, 0.0], np.float32)
-    mended = with_own_colour(codec, green, portrait, 1.0, shade_tint(codec, portrait))
-    where = cheeks(codec, portrait)
-    off = [np.abs((detail - portrait.detail)[where].mean(0)).max() for detail in (green, mended)]
-    assert off[1] < 0.2 * off[0]
-
-
-def test_shade_is_as_warm_as_it_is_elsewhere_in_the_photo(codec: Codec, portrait: Portrait) -> None:
-    """In an overexposed photo highlights have lost their red; what is darker there must not look grey."""
-    y = np.linspace(-0.15, 0.15, SIDE, dtype=np.float32)[:, None, None] * np.ones((1, SIDE, 1), np.float32)
-    burnt = replace(portrait, detail=np.asarray(y * (1 + np.array([-0.6, 0.1, 0.5], np.float32)), np.float32))
-    tint = shade_tint(codec, burnt)
-    assert tint == pytest.approx([-0.6, 0.1, 0.5], abs=0.1)
-    darker = burnt.detail - 0.1
-    mended = with_own_colour(codec, darker, burnt, 1.0, tint)
-    where = cheeks(codec, portrait)
-    darker_by = mended[where].mean() - burnt.detail[where].mean()
-    reddened = (mended - burnt.detail)[where].mean(0) - darker_by
-    assert reddened.tolist() == pytest.approx((darker_by * tint).tolist(), abs=0.01)
-
-
 def test_what_no_face_has_is_not_drawn(codec: Codec, usual: Floats) -> None:
     """A single white flash or black hole between the eyes is a flaw of the draw."""
     flash = np.zeros((SIDE, SIDE), np.float32)
@@ -145,40 +120,6 @@ def test_faint_brows_get_nearer_to_the_photos(codec: Codec, portrait: Portrait) 
         for picture in (portrait.expected, faint, mended)
     )
     assert abs(after - dark) < 0.7 * abs(before - dark)
-
-
-def test_a_grey_photo_gets_no_colour(codec: Codec, portrait: Portrait, usual: Floats) -> None:
-    tinted = usual + np.array([0.2, 0.0, -0.2], np.float32)
-    grey = replace(portrait, detail=np.repeat(brightness(portrait.detail)[..., None], 3, -1))
-    drawn = matched(codec, grey, tinted, 0.0, np.zeros(3, np.float32))
-    assert np.allclose(drawn, drawn.mean(-1, keepdims=True), atol=1e-6)
-
-
-def test_what_is_left_of_a_brow_has_the_colour_of_skin(codec: Codec, portrait: Portrait, usual: Floats) -> None:
-    """A warm brow that was drawn and then gave way to a fainter one must leave no orange stain."""
-    mesh = codec.mesh
-    stain = usual + mesh.brows[..., None] * np.array([0.1, 0.0, -0.1], np.float32)
-    tint = shade_tint(codec, portrait)
-    plain, mended = (with_own_colour(codec, detail, portrait, 1.0, tint) for detail in (usual, stain))
-    where = (mesh.brows > 0.9) & (portrait.seen > 0.9) & ~portrait.hidden
-    assert np.abs((mended - plain)[where]).max() < 0.02
-
-
-def test_brows_are_of_the_colour_of_the_photos_own(codec: Codec, portrait: Portrait) -> None:
-    mesh = codec.mesh
-    red = np.array([-0.5, 0.1, 0.4], np.float32)  # of what is darker: 1 - 0.5 of it is lost in the red
-    flat = np.zeros((SIDE, SIDE, 3), np.float32)
-    brows = -0.4 * mesh.brows[..., None]
-    ginger = replace(
-        portrait,
-        detail=np.asarray(brows * (1 + red), np.float32),
-        seen=np.ones_like(portrait.seen),
-        hidden=portrait.hidden & False,
-    )
-    assert brow_tint(codec, ginger, np.zeros(3, np.float32)) == pytest.approx(red, abs=0.1)
-    drawn = with_own_colour(codec, flat + 0.5 * brows, ginger, 1.0, np.zeros(3, np.float32))
-    core = mesh.brows > 0.99
-    assert (drawn[..., 0] - drawn[..., 2])[core].mean() == pytest.approx(0.9 * 0.2, abs=0.04)
 
 
 def test_the_lamp_stays_on_its_side(codec: Codec, portrait: Portrait) -> None:
@@ -250,7 +191,7 @@ def test_nobody_puts_lipstick_on(codec: Codec, portrait: Portrait) -> None:
     lips = codec.mesh.lips[..., None]
     painted = portrait.detail + lips * np.array([-0.1, -0.35, -0.3], np.float32)
     as_dark = with_own_lips(codec, painted, portrait)
-    mended = with_own_colour(codec, as_dark, portrait)
+    mended = coloured(codec, as_dark, read_complexion(codec, portrait))
     where = (codec.mesh.lips > 0.9) & (portrait.seen > 0.9) & ~portrait.hidden
     off = [np.abs((detail - portrait.detail)[where].mean(0)).max() for detail in (painted, mended)]
     assert off[1] < 0.55 * off[0]
@@ -266,21 +207,6 @@ def test_no_highlight_is_brighter_than_the_photos_own(codec: Codec, portrait: Po
     assert dimmed.mean(-1)[codec.mesh.brows > 0.5].max() <= brightest
     dark = portrait.detail - 0.5
     assert np.array_equal(without_glare(codec, dark, portrait)[known], dark[known])
-
-
-def test_a_new_nose_has_not_the_colour_of_the_old_ones_shadow(codec: Codec, portrait: Portrait) -> None:
-    """The old nose's side was dark and warm; the new one is bright there and must be as pale as bright skin is."""
-    tint = np.array([-0.5, 0.0, 0.5], np.float32)
-    shadow = np.zeros((SIDE, SIDE, 1), np.float32)
-    x, y = codec.mesh.canonical[5].round().astype(int).tolist()
-    shadow[y - 25 : y + 25, x - 20 : x + 20] = -0.3
-    old = replace(
-        portrait, detail=shadow * (1 + tint), seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False
-    )
-    flat = np.zeros((SIDE, SIDE, 3), np.float32)
-    mended = with_own_colour(codec, flat, old, 1.0, tint)
-    warmth = mended[..., 0] - mended[..., 2]
-    assert abs(warmth[y, x]) < 0.03
 
 
 def test_cheeks_stay_about_as_light(codec: Codec, portrait: Portrait) -> None:
