@@ -172,7 +172,7 @@ def _with_own_beard(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
 
 
 def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map with brows of their own form, both alike, as dark as the photo's and no bushier.
+    """A detail map with brows of their own form, both alike, as dark as the photo's, paler where they are bushier.
 
     How dark they are where there is most hair counts as well as their sum, by which a thin brow would come out black.
     What would be darker than any of the photo's is held back, or a brow's middle would be a block, and its tail a line.
@@ -185,9 +185,8 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     hair = drawn = _below_skin(detail, mesh.skin)
     broad, gain, most = cv2.GaussianBlur(drawn, (0, 0), A_HAIR), 1.0, BLACKEST * depth
     for _ in range(3):  # what is held back at the darkest is made good by the rest
-        new_depth, new_amount = _dark(hair, zone)
-        wanting = min(depth / max(new_depth, 1e-6), amount / max(new_amount, 1e-6))
-        gain = float(np.clip(gain * wanting, *BROW_GAIN))
+        darker, more = (old / max(new, 1e-6) for old, new in zip((depth, amount), _dark(hair, zone), strict=True))
+        gain = float(np.clip(gain * np.sqrt(darker * min(darker, more)), *BROW_GAIN))
         hair = np.asarray(most * np.tanh(gain * broad / most) + gain * (drawn - broad), np.float32)
     return np.asarray(detail - (mesh.brows * (hair - drawn))[..., None], np.float32)
 
