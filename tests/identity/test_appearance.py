@@ -113,3 +113,11 @@ def test_alignment_undoes_a_turn_and_a_scale(codec):
 def test_shape_codes_round_trip(codec):
     code = (0.8 * RNG.standard_normal(len(codec.shape_scale))).astype(np.float32)
     assert np.allclose(codec.encode_shape(codec.shape_mean + codec.decode_shape(code)), code, atol=0.02)
+
+
+def test_no_seam_runs_down_the_cheeks() -> None:
+    """A straight edge in what every face is made of would be a scratch on every cheek."""
+    cheeks = load_codec().components()[:, 95:130]
+    edges = np.abs(np.diff(cheeks, n=2, axis=2)).mean((0, 1))
+    for columns in (slice(30, 55), slice(SIDE - 55, SIDE - 30)):
+        assert edges[columns].max() < 2 * np.median(edges[columns])
