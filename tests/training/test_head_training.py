@@ -134,7 +134,7 @@ def test_a_training_with_a_limit_ends_in_time_and_has_written(tmp_path: Path) ->
     carried(faces, out)
     began = time.monotonic()
     assert main([str(faces), str(out), *OPTIONS, "--minutes", "0.2", "--look", "0.05"]) == 0
-    assert time.monotonic() - began < 60 * 0.2 + 5  # a busy machine
+    assert time.monotonic() - began < 60 * 0.2 + 60  # a busy machine; without its limit it would take far longer
     history = json.loads((out / "training.json").read_text())["history"]
     assert len(history) >= 2
 
