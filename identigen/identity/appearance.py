@@ -66,9 +66,7 @@ class Mesh:
     @cached_property
     def lips(self) -> Floats:
         """1 on the lips, softly 0 elsewhere."""
-        canvas = np.zeros((SIDE, SIDE), np.uint8)
-        cv2.fillPoly(canvas, [np.round(self.canonical[LIPS_OUTSIDE]).astype(np.int32)], (1,))
-        return np.asarray(cv2.GaussianBlur(_even(canvas), (0, 0), 2.5), np.float32)
+        return np.asarray(cv2.GaussianBlur(self._lips, (0, 0), 2.5), np.float32)
 
     @cached_property
     def brows(self) -> Floats:
@@ -99,10 +97,8 @@ class Mesh:
     @cached_property
     def beard_zone(self) -> Floats:
         """1 from the nose down to the jaw, but for the lips: where hair may grow; softly 0 elsewhere."""
-        lips = np.zeros((SIDE, SIDE), np.uint8)
-        cv2.fillPoly(lips, [np.round(self.canonical[LIPS_OUTSIDE]).astype(np.int32)], (1,))
         below_nose = np.mgrid[0:SIDE, 0:SIDE][0] > self.canonical[2, 1] + 2
-        hairy = self.inside * below_nose * (1 - cv2.dilate(_even(lips), disc(3)))
+        hairy = self.inside * below_nose * (1 - cv2.dilate(self._lips, disc(3)))
         return np.asarray(cv2.GaussianBlur(hairy.astype(np.float32), (0, 0), 1.2), np.float32)
 
     @cached_property
@@ -115,6 +111,12 @@ class Mesh:
         """1 on forehead, cheeks and chin and between the eyes, softly 0 near brows, eyes, nose and mouth."""
         away = self.skin * ~self._nose
         return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
+
+    @cached_property
+    def _lips(self) -> Floats:
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
+        cv2.fillPoly(canvas, [np.round(self.canonical[LIPS_OUTSIDE]).astype(np.int32)], (1,))
+        return _even(canvas)
 
     @cached_property
     def _nose(self) -> Bools:
