@@ -42,7 +42,7 @@ def read_complexion(codec: Codec, portrait: Portrait) -> Complexion:
     Colour that comes with lightness is kept apart, or a new nose would have the colour of the old one's shadow.
     """
     mesh, trust = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
-    colourful = float(np.clip(np.ptp(portrait.coarse[mesh.inside], axis=1).mean() / COLOURFUL, 0, 1))
+    colourful = colourfulness(portrait.coarse[mesh.inside])
     shade = shade_tint(codec, portrait, colourful)
     tint = portrait.detail - brightness(portrait.detail)[..., None] * (1 + shade)
     tints = broadly(tint, mesh.skin * trust)
@@ -64,6 +64,11 @@ def coloured(codec: Codec, detail: Floats, complexion: Complexion) -> Floats:
     fine = OWN_TINT * complexion.colourful * (other - broadly(other, mesh.skin)) * mesh.skin[..., None]
     tints = shade + mesh.brows[..., None] * (grey < 0) * (complexion.hair - shade)
     return np.asarray(grey * (1 + tints) + complexion.tints + fine, np.float32)
+
+
+def colourfulness(skin: Floats) -> float:
+    """0 for the pixels `(n, 3)` of a grey photo's skin, 1 for most."""
+    return float(np.clip(np.ptp(skin, axis=1).mean() / COLOURFUL, 0, 1)) if len(skin) else 1.0
 
 
 def shade_tint(codec: Codec, portrait: Portrait, colourful: float = 1.0) -> Floats:

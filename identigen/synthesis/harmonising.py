@@ -11,8 +11,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from identigen.identity.appearance import brightness
 from identigen.identity.harmoniser import ROOM, correction, look, square
 from identigen.landmarks import face_box
+from identigen.synthesis.complexion import colourfulness
 from identigen.types import Candidate, Floats, Pixels, Window
 
 
@@ -29,6 +31,8 @@ def harmonised(pixels: Pixels, points: Floats, drawn: Candidate) -> Candidate:
     skin[part] = drawn.skin * drawn.coverage
     to_square = square(points - np.array([around.left, around.top, 0], np.float32))
     change = correction(look(picture, to_square), look(skin, to_square))
+    grey = brightness(change)[..., None]
+    change = grey + colourfulness(picture[skin > 0.5]) * (change - grey)  # no colour comes into a grey photo
     scale = float(to_square[0, 0])
     if scale > 1.5:  # read back by single samples a small face's correction would alias
         change = np.asarray(cv2.GaussianBlur(change, (0, 0), 0.42 * scale), np.float32)

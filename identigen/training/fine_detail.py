@@ -33,6 +33,8 @@ EXAMPLES = 660
 IN_VIEW = 0.97  # least share of a feature that is seen
 CRISP = (0.22, 0.97)  # quantiles of its finest detail: below it is out of focus, above it is noise
 EXPLAINED, FAMILIAR, EVEN = 0.9, 0.8, 0.7  # quantiles: beyond are cast shadows, strands of hair, frames and scars
+WHOLE = 0.8  # quantile: beyond are brows of which a part is missing, and as dark as another's it would be half a brow
+BROW_PARTS, BROW_HAIR = 4, 1.5  # of a brow's length that are compared; pixels of the map, broader than single hairs
 UNFIT = Path(__file__).with_name("unfit.csv")
 BLOT, FAINT = 3.0, 0.05  # pixels of the map, and the look that is hardly one
 
@@ -50,6 +52,7 @@ class _Found:
     misfit: float
     oddest: float
     uneven: float
+    broken: float
 
 
 def fit_fine_detail(
@@ -68,6 +71,7 @@ def fit_fine_detail(
     zones = {
         name: (window, weight * shut[window.slices]) for name, (window, weight) in feature_zones(codec.mesh).items()
     }
+    brow = np.ascontiguousarray(codec.mesh.brows[zones["eye"][0].slices])
     k = len(codec.detail_scale)
     for row, code in zip(latents.rows.tolist(), latents.codes[:, :k], strict=True):
         detail, seen = maps.detail[row].astype(np.float32), maps.seen[row].astype(np.float32)
@@ -77,7 +81,7 @@ def fit_fine_detail(
         for name, (window, weight) in zones.items():
             for side, whose in ((1, "right eye"), (-1, "left eye")) if name == "eye" else ((1, name),):
                 cut = [np.ascontiguousarray(part[:, ::side][window.slices]) for part in parts]
-                found[name].append(_found(row, whose, weight, *cut))
+                found[name].append(_found(row, whose, weight, brow if name == "eye" else None, *cut))
     kinds = dict(zip(latents.rows.tolist(), latents.conditions[:, STAYS], strict=True))
     lent = {}
     for name in FEATURES:
@@ -115,6 +119,7 @@ def _found(
     row: int,
     name: str,
     weight: Floats,
+    brow: Floats | None,
     form: Floats,
     expected: Floats,
     real_look: Floats,
@@ -136,7 +141,16 @@ def _found(
         misfit=energy(real_look - expected_look) / usual,
         oddest=float(blots.max()) / (FAINT + float(np.sqrt(usual))),
         uneven=energy(form - form[:, ::-1]) / max(energy(form), 1e-9),
+        broken=0.0 if brow is None else _missing(form, brow),
     )
+
+
+def _missing(form: Floats, brow: Floats) -> float:
+    """How much less dark the weakest part of a `brow`'s length is than the strongest; 1 where nothing is of it."""
+    dark = np.maximum(-cv2.GaussianBlur(form, (0, 0), BROW_HAIR), 0) * brow
+    columns = np.flatnonzero((brow > 0.5).any(0))
+    parts = [float(dark[:, part].max(0).mean()) for part in np.array_split(columns, BROW_PARTS)]
+    return 1 - min(parts) / max(*parts, 1e-6)
 
 
 def _lent(chosen: list[_Found], kinds: Mapping[int, Floats]) -> Lent:
@@ -149,9 +163,10 @@ def _lent(chosen: list[_Found], kinds: Mapping[int, Floats]) -> Lent:
 
 
 def _sound(found: list[_Found], lopsided: bool) -> list[_Found]:
-    """What is in view, in focus, explained by the model, without blots and, unless it is `lopsided`, evenly lit."""
+    """What is in view, in focus, explained by the model, whole, without blots and, unless it is `lopsided`, even."""
     rest = [one for one in found if one.in_view > IN_VIEW]
-    for trait, most in (("misfit", EXPLAINED), ("oddest", FAMILIAR), *(() if lopsided else (("uneven", EVEN),))):
+    own = ("broken", WHOLE) if lopsided else ("uneven", EVEN)
+    for trait, most in (("misfit", EXPLAINED), ("oddest", FAMILIAR), own):
         limit = np.quantile([getattr(one, trait) for one in rest], most)
         rest = [one for one in rest if getattr(one, trait) <= limit]
     low, high = np.quantile([one.crisp for one in rest], CRISP)

@@ -184,6 +184,27 @@ def test_crisp_examples_in_view_are_collected_and_come_back_from_their_file(code
         assert np.allclose(again, lent.form, atol=0.01 * np.abs(lent.form).max())
 
 
+def test_half_a_brow_is_not_lent(codec: Codec) -> None:
+    """However well the model explains it."""
+    rng, n, half = np.random.default_rng(4), 40, [3, 13, 23, 33]
+    codes = (0.4 * rng.standard_normal((n, len(codec.detail_scale)))).astype(np.float32)
+    noise = cv2.GaussianBlur(rng.standard_normal((SIDE, SIDE, n)).astype(np.float32), (0, 0), 0.7)
+    away = np.abs(np.arange(SIDE) - (SIDE - 1) / 2)
+    tails = codec.mesh.brows * (away > np.median(away[(codec.mesh.brows > 0.5).any(0)]))
+    seen = np.repeat(codec.mesh.inside[None], n, axis=0).astype(np.float16)
+
+    def lenders(codes: Floats) -> set[int]:
+        details = codec.decode(codes) + 0.03 * np.moveaxis(noise, -1, 0)[..., None]
+        maps = Maps(np.zeros((n, 1, 1, 3), np.float16), details.astype(np.float16), seen)
+        latents = Latents(np.arange(n), codes, np.zeros((n, len(PARITY)), np.float32))
+        return set(fit_fine_detail(codec, maps, latents).lent["eye"].people.tolist())
+
+    assert set(half) & lenders(codes)
+    faces = codec.decode(codes[half])
+    codes[half] = codec.project(faces + tails[..., None] * np.maximum(-faces, 0))
+    assert not set(half) & lenders(codes)
+
+
 def test_what_is_not_lent_is_listed_by_file_and_feature() -> None:
     unfit = read_unfit()
     assert len(unfit) > 100

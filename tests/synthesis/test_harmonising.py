@@ -102,6 +102,14 @@ def test_the_same_drawing_gives_the_same_bytes(astronaut: Photo, subject: Subjec
     assert np.array_equal(one, two)
 
 
+def test_a_grey_photo_gets_no_colour(astronaut: Photo, subject: Subject, drawn: Candidate) -> None:
+    grey = np.repeat(astronaut.pixels.mean(-1, keepdims=True), 3, axis=-1).round().astype(np.uint8)
+    pale = replace(drawn, pixels=np.repeat(drawn.pixels.mean(-1, keepdims=True), 3, axis=-1))
+    mended = harmonised(grey, points_of(subject), pale)
+    assert np.abs(mended.pixels - pale.pixels).max() > 3
+    assert np.ptp(mended.pixels, axis=-1).max() < 0.5
+
+
 def test_what_tells_no_skin_is_left_alone(astronaut: Photo, subject: Subject) -> None:
     plain = Candidate(0, Window(0, 0, 4, 4), np.zeros((4, 4, 3), np.float32), np.ones((4, 4), np.float32))
     assert harmonised(astronaut.pixels, points_of(subject), plain) is plain

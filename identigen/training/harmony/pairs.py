@@ -23,6 +23,7 @@ from identigen.identity.imagination import Course, imagine
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.landmarks import face_box
 from identigen.recognition import default_recogniser
+from identigen.synthesis.complexion import coloured
 from identigen.synthesis.embedded import Sitting, sit
 from identigen.synthesis.rendering import Drawing
 from identigen.training.data import Faces
@@ -102,11 +103,15 @@ def _strip(faces: Faces, row: int, number: int) -> Pixels | None:
 
 
 def _drawn_back(sitting: Sitting, owner: Portrait) -> _Drawn:
-    """The face of `owner` drawn over the one of the sitting, exactly where it was and with features of its own."""
+    """The face of `owner` drawn over the one of the sitting, exactly where it was and with features of its own.
+
+    Of all retouching only the colours are the picture's: what else it takes away (a dark lid, a highlight, a shade on
+    the upper lip) the network would learn to put back, on whomever it sees.
+    """
     portrait = sitting.portrait
     shape = (owner.points[:POINTS] - portrait.centre) / portrait.scale @ portrait.turn.T
     detail = owner.expected + owner.seen[..., None] * (owner.detail - owner.expected)
-    skin = sitting.lit(sitting.matched(sitting.modelled(np.asarray(detail, np.float32))))
+    skin = sitting.lit(coloured(sitting.codec, np.asarray(detail, np.float32), sitting.complexion))
     drawing = sitting.laid(skin, np.asarray(shape, np.float32))
     return _pasted(sitting.pixels, drawing)
 
