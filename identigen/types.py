@@ -87,6 +87,11 @@ class Window:
         x, y = outer.left, outer.top
         return Window(self.left - x, self.top - y, self.right - x, self.bottom - y)
 
+    def within(self, outer: Window) -> Window:
+        """The rectangle of the photo that this one is in `outer`, from whose corner it was counted."""
+        x, y = outer.left, outer.top
+        return Window(self.left + x, self.top + y, self.right + x, self.bottom + y)
+
     def union(self, other: Window) -> Window:
         """The smallest window that holds both; an empty window adds nothing."""
         if not self.width or not self.height:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +28,10 @@ SPARE = 0.01
 class Likeness:
     """How near a face came to those that it must not resemble (Euclidean; larger is safer).
 
-    `to_source` is the smallest of three looks (see `describe_looks`), or that of the first where it is too near
-    already. `to_others` is about the people of the photo as they were, `to_given` about the identities that were given
-    already, and `usual` is how near the person itself came to the nearest of the others: in a crowd of small faces a
-    recogniser takes strangers for one.
+    `to_source` is the smallest of three looks (see `describe_looks`), or that of the first where others could change
+    nothing: it is too near already, or to somebody else. `to_others` is about the people of the photo as they were,
+    `to_given` about the identities that were given already, and `usual` is how near the person itself came to the
+    nearest of the others: in a crowd of small faces a recogniser takes strangers for one.
     """
 
     to_source: float
@@ -106,21 +106,26 @@ def measure(
     source: Source,
     others: Sequence[Floats] = (),
     given: Sequence[Floats] = (),
+    margin: float = 0.0,
 ) -> Likeness:
-    """Describe `face`, which stands where `source` stood, and measure its distances; those to nobody are infinite."""
+    """Describe `face`, which stands where `source` stood, and measure its distances; those to nobody are infinite.
+
+    With less than the `margin` beyond the threshold it is of no use, and is not looked at again.
+    """
     [descriptor] = recogniser.describe(pixels, [face])
-    to_source = float(np.linalg.norm(descriptor - source.descriptor))
-    if to_source >= recogniser.threshold:  # else nothing that the other looks tell could make it safe
-        more = recogniser.describe(pixels, _unaligned(source.face.box))
-        to_source = min(to_source, float(np.linalg.norm(more - source.looks[1:], axis=1).min()))
-    return Likeness(
-        to_source=to_source,
+    first = Likeness(
+        to_source=float(np.linalg.norm(descriptor - source.descriptor)),
         to_others=_nearest(descriptor, others),
         to_given=_nearest(descriptor, given),
         usual=_nearest(source.descriptor, others),
         threshold=recogniser.threshold,
         descriptor=descriptor,
     )
+    if first.margin < margin:
+        return first
+    more = recogniser.describe(pixels, _unaligned(source.face.box))
+    nearest = min(first.to_source, float(np.linalg.norm(more - source.looks[1:], axis=1).min()))
+    return replace(first, to_source=nearest)
 
 
 def same_face(a: Box, b: Box) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ SIDE = 192  # edge of the canonical map; the training faces are about 139 px wid
 POINTS = 468  # the mesh without the irises
 COARSE_SIGMA = 15.0  # in canonical pixels: broader than a brow, narrower than a cheek
 SHADE_REACH = 10.0  # in canonical pixels: shade and colour of a cheek are broader
+AROUND_BROWS = 8  # canonical pixels
 BROADEST = 38.0  # in canonical pixels: what lamps and sky do to a whole face
 _THIRDS = np.full(3, 1 / 3, np.float32)
 FLOOR = 16.0  # added to light before dividing: the ratio of two dark pixels is noise
@@ -44,8 +45,14 @@ class Mesh:
     def _raster(self) -> tuple[Ints, Floats]:
         """Triangle of each map pixel (-1 outside) and its barycentric weights `(SIDE, SIDE, 3)`."""
         owner = _fill(self.canonical, self.triangles, np.arange(len(self.triangles)), (SIDE, SIDE))
-        y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
-        return owner, _barycentric(np.stack([x, y], -1), self.canonical[self.triangles[np.maximum(owner, 0)]])
+        y, x = (axis.ravel() for axis in np.mgrid[0:SIDE, 0:SIDE])
+        weights = _barycentric(x, y, np.maximum(owner, 0).ravel(), self.canonical[self.triangles])
+        return owner, np.ascontiguousarray(weights.T).reshape(SIDE, SIDE, 3)
+
+    @cached_property
+    def _corners(self) -> Ints:
+        """The three points around each map pixel `(SIDE, SIDE, 3)`."""
+        return np.asarray(self.triangles[np.maximum(self._raster[0], 0)])
 
     @cached_property
     def inside(self) -> npt.NDArray[np.bool_]:
@@ -75,6 +82,12 @@ class Mesh:
         for ring in (RIGHT_BROW, LEFT_BROW):
             cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
         return np.asarray(cv2.GaussianBlur(cv2.dilate(_even(canvas), disc(3)), (0, 0), 2.5), np.float32)
+
+    @cached_property
+    def brow_rows(self) -> slice:
+        """The rows of the map that hold the brows, and as much around them as a blur of a few pixels wants to see."""
+        rows = np.flatnonzero(self.brows.max(1) > 0)
+        return slice(max(0, int(rows[0]) - AROUND_BROWS), int(rows[-1]) + 1 + AROUND_BROWS)
 
     @cached_property
     def lids(self) -> Floats:
@@ -147,11 +160,11 @@ class Mesh:
         corners = points[:POINTS][self.triangles].astype(np.float64)
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         towards = normals[:, 2] * np.sign(_signed_area(self.canonical[self.triangles]))
-        total, mass = np.zeros(POINTS), np.full(POINTS, 1e-9)
-        np.add.at(total, self.triangles, towards[:, None])
-        np.add.at(mass, self.triangles, np.linalg.norm(normals, axis=1)[:, None])
+        at_corners = self.triangles.T.ravel()
+        total = np.bincount(at_corners, np.tile(towards, 3), POINTS)
+        mass = np.bincount(at_corners, np.tile(np.linalg.norm(normals, axis=1), 3), POINTS) + 1e-9
         owner, weights = self._raster
-        cosine = (weights * (total / mass)[self.triangles[np.maximum(owner, 0)]]).sum(-1)
+        cosine = np.einsum("hwk,hwk->hw", weights, (total / mass).astype(np.float32)[self._corners])
         seen = np.clip((cv2.GaussianBlur(cosine, (0, 0), 3.0) - 0.15) / 0.2, 0, 1)
         return np.where(owner >= 0, seen, 0).astype(np.float32)
 
@@ -169,8 +182,10 @@ class Mesh:
         place = np.zeros((window.height, window.width, 2), np.float32)
         y, x = np.nonzero(owner >= 0)
         triangle = owner[y, x]
-        weights = _barycentric(np.stack([x, y], -1).astype(np.float32), corners[triangle])
-        place[y, x] = np.einsum("nk,nkc->nc", weights, self.canonical[self.triangles[triangle]])
+        weights = _barycentric(x, y, triangle, corners)
+        for axis in range(2):
+            there = np.ascontiguousarray(self.canonical[self.triangles, axis].T)
+            place[y, x, axis] = (weights * np.take(there, triangle, axis=1)).sum(0)
         return place, owner >= 0
 
     def align(self, points: Floats, reference: Floats) -> tuple[Floats, Floats, float, Floats]:
@@ -401,16 +416,22 @@ def _fill(points: Floats, triangles: Ints, order: npt.NDArray[np.intp], size: tu
     return canvas
 
 
-def _barycentric(places: Floats, corners: Floats) -> Floats:
-    """Weights `(..., 3)` of each place `(..., 2)` in its own triangle `(..., 3, 2)`."""
-    a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
-    ab, ac, ap = b - a, c - a, places - a
-    area = ab[..., 0] * ac[..., 1] - ab[..., 1] * ac[..., 0]
+def _barycentric(x: Ints, y: Ints, triangle: Ints, corners: Floats) -> Floats:
+    """Weights `(3, n)` of the places `x`, `y` `(n,)`, each in its own `triangle` `(n,)` of those with `corners`
+    `(m, 3, 2)`.
+
+    They are linear in the place: worked out once for each triangle, not for each of its pixels.
+    """
+    ab, ac = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = _signed_area(corners)
     area = np.where(np.abs(area) < 1e-6, 1e-6, area)
-    v = (ap[..., 0] * ac[..., 1] - ap[..., 1] * ac[..., 0]) / area
-    w = (ab[..., 0] * ap[..., 1] - ab[..., 1] * ap[..., 0]) / area
-    weights = np.clip(np.stack([1 - v - w, v, w], -1), 0, 1)  # a sliver's pixel must not look far beyond its corners
-    return cast(Floats, (weights / weights.sum(-1, keepdims=True)).astype(np.float32))
+    slopes = np.stack([ac[:, 1], -ac[:, 0], -ab[:, 1], ab[:, 0]]) / area
+    lines = np.concatenate([corners[:, 0].T, slopes]).astype(np.float32)
+    start_x, start_y, *slopes = np.take(lines, triangle, axis=1)
+    across, down = x.astype(np.float32) - start_x, y.astype(np.float32) - start_y
+    v, w = across * slopes[0] + down * slopes[1], across * slopes[2] + down * slopes[3]
+    weights = np.clip(np.stack([1 - v - w, v, w]), 0, 1)  # a sliver's pixel must not look far beyond its corners
+    return np.asarray(weights / weights.sum(0), np.float32)
 
 
 def _signed_area(corners: Floats) -> Floats:

@@ -18,7 +18,7 @@ from identigen.identity.conditions import NAMES, VAGUENESS, Conditions, load_con
 from identigen.identity.foretelling import Foretelling, load_foretelling
 from identigen.identity.lending import load_lending
 from identigen.identity.portrait import Portrait
-from identigen.identity.prior import load_prior, noise, sample
+from identigen.identity.prior import Indices, load_prior, noise, sample
 from identigen.types import Floats
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
@@ -26,6 +26,7 @@ DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody 
 PUSH, MOST_PUSHED = 2.0, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
 LOOSE = 0.8
 CHANCES = 72  # imagining is cheap, and who is far by chance looks better than who was pushed
+FINALISTS = 24  # of them who are imagined to the end
 LIKING = 1.8  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 SUITING = 0.15  # how much farther away who is lent features less like theirs must be: they look mixed
@@ -67,15 +68,31 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
             between(one, other, blend.share) for one, other in zip((start, wobble, liking), others, strict=True)
         )
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
-    people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer)
-    most = LOOSEST + (MOST - LOOSEST) * calm
-    people = within_reason(load_codec(), course.conditions, people, condition, most)
+    codec, most = load_codec(), LOOSEST + (MOST - LOOSEST) * calm
+
+    def judged(people: Floats, unlike: Floats | None = None) -> Floats:
+        """What each seed's people are worth `(n, each)`, if their features were lent by others so `unlike` them."""
+        liked = course.likes(people, np.repeat(liking, len(people) // len(seeds), axis=0))
+        odd = ODDITY * oddity(codec, course.conditions, people, condition)
+        if unlike is not None:
+            odd = odd + SUITING * unlike
+        worth = course.worth(people) + leisure(strength) * LIKING * liked - calm * odd
+        return np.asarray(worth.reshape(len(seeds), -1))
+
+    def finalists(people: Floats) -> Indices:
+        worth = judged(within_reason(codec, course.conditions, people, condition, most))
+        return _rows(np.argsort(-worth, axis=1, kind="stable")[:, :FINALISTS], CHANCES)
+
+    people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer, choose=finalists)
+    people = within_reason(codec, course.conditions, people, condition, most)
     people, unlike = load_lending().lent(people, condition)
-    liked = course.likes(people, np.repeat(liking, CHANCES, axis=0))
-    odd = oddity(load_codec(), course.conditions, people, condition)
-    worth = course.worth(people) + leisure(strength) * LIKING * liked - calm * (ODDITY * odd + SUITING * unlike)
-    best = worth.reshape(len(seeds), CHANCES).argmax(1) + CHANCES * np.arange(len(seeds))
+    best = _rows(judged(people, unlike).argmax(1)[:, None], FINALISTS)
     return np.asarray(people[best], np.float32)
+
+
+def _rows(chosen: Indices, each: int) -> Indices:
+    """Rows among all people of those `chosen` `(n, m)` of each seed's own, of whom there are `each`."""
+    return np.asarray((chosen + each * np.arange(len(chosen))[:, None]).ravel(), np.intp)
 
 
 def _dreams(seeds: Sequence[int], kind: int | None, d: int, c: int) -> tuple[Floats, Floats, Floats]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from identigen import masks
 from identigen.composite import paste
@@ -41,6 +45,10 @@ AMPLE, CHOOSY = 0.14, 5
 will look, and they follow ours only so far. After so many candidates the best good one will do."""
 HOPELESS = 0.12
 """Where even the farthest of the first two rounds falls short of the threshold by this much, nobody else is tried."""
+FEW, SLIM = 5, 0.1
+"""A round ends after so many candidates where the chance that one of those left would do is less than this."""
+SCATTER, SURE_OF_IT = 0.035, 2
+"""By how much candidates for one face usually differ in distance, known as well as from so many of them."""
 ABOUT_AS_SURE = 0.8
 
 
@@ -145,32 +153,43 @@ def _with_second_opinion(scene: Scene, subject: Subject, chosen: Trial, outcome:
 def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit) -> tuple[Trial | None, int]:
     """The first candidate that is good and far away, else a good one, else the best keeper; and how many were drawn."""
     tried, best = 0, None
-    reached: list[float] = []  # how far beyond the threshold each candidate came
+    reached: list[list[float]] = []  # how far beyond the threshold the candidates of each round came
     company = scene.company(subject)
     allowed = engine.region(scene.pixels, subject, edit)
     patience = patience_for(scene.attributes(subject)) if subject.face and subject.face.landmarks is not None else 1.0
     for strength, seeds in _rounds(engine, edit, patience):
         stronger = replace(edit, strength=strength)
         proposals = engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop)
-        seen: Floats | None = None  # the recogniser's descriptor of the last one, which teaches the engine
+        reached.append([])
+        left, seen = len(seeds), None  # the recogniser's descriptor of the last one, which teaches the engine
         while (candidate := _next(proposals, seen)) is not None:
-            tried += 1
+            tried, left = tried + 1, left - 1
             trial = _try(scene, subject, edit, candidate, allowed, company)
             likeness = None if trial is None else trial.likeness
             seen = None if likeness is None else likeness.descriptor
             if likeness is not None:
-                reached.append(likeness.to_source - likeness.threshold)
-            if trial is None or trial.margin < LEAST_MARGIN:
-                continue
-            if best is None or _rank(trial) > _rank(best):
+                reached[-1].append(likeness.to_source - likeness.threshold)
+            if trial is not None and trial.margin >= LEAST_MARGIN and (best is None or _rank(trial) > _rank(best)):
                 best = trial
-            if best.is_good and (best.margin >= AMPLE or tried >= CHOOSY):
+            if best is not None and best.is_good and (best.margin >= AMPLE or tried >= CHOOSY):
                 return _finished(scene, engine, subject, edit, best, allowed, company), tried
+            if best is None and _chance(reached[-1], left) < SLIM:
+                break
         if best is not None and best.margin >= MARGIN:
             break
-        if strength > edit.strength and max(reached, default=-1.0) < -HOPELESS:
+        if strength > edit.strength and max(chain(*reached), default=-1.0) < -HOPELESS:
             break
     return best and _finished(scene, engine, subject, edit, best, allowed, company), tried
+
+
+def _chance(reached: Sequence[float], left: int) -> float:
+    """Chance that one of the candidates `left` would be far enough, if they scatter like those who were tried."""
+    if len(reached) < FEW:
+        return 1.0
+    mean, known = float(np.mean(reached)), SURE_OF_IT + len(reached)
+    variance = (SURE_OF_IT * SCATTER**2 + float(np.square(np.array(reached) - mean).sum())) / known
+    one = math.erfc((LEAST_MARGIN - mean) / math.sqrt(2 * variance)) / 2
+    return float(1 - (1 - one) ** left)
 
 
 def _next(proposals: Proposals, seen: Floats | None) -> Candidate | None:
@@ -206,7 +225,7 @@ def _try(
         if again is None or (candidate.invented and not _is_seen(scene, subject.face, changed)):
             return None
         recogniser, source = scene.recogniser, scene.source(subject)
-        likeness = measure(recogniser, scene.pixels, again, source, company.others, company.given)
+        likeness = measure(recogniser, scene.pixels, again, source, company.others, company.given, LEAST_MARGIN)
         if subject.face.landmarks is None:
             return Trial(candidate, window, patch, changed, again, likeness)
         after = read_attributes(scene.pixels, again, likeness.descriptor)

@@ -23,7 +23,7 @@ from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import WISHES
 from identigen.synthesis.complexion import Complexion, read_complexion
 from identigen.synthesis.harmonising import harmonised
-from identigen.synthesis.rendering import FINEST, Canvas, Drawing, draw, paint, prepare
+from identigen.synthesis.rendering import Canvas, Drawing, Sketchbook, draw, paint, prepare, surroundings
 from identigen.synthesis.retouching import matched, modelled
 from identigen.synthesis.shaping import NOTHING, missed, new_shape
 from identigen.types import (
@@ -38,14 +38,12 @@ from identigen.types import (
     Proposals,
     Stop,
     Subject,
-    Window,
 )
 
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
-LOOKS = 2  # at what was drawn, while pose or expression is off
 UNSTEADY, PIXEL = 0.045, 0.5  # of the face, and pixels of the photo: what sound points move by at most
 WIDEST = 0.55  # opening of a mouth, against the eye distance, that the mesh follows; of a wider one teeth would be left
-SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
+REACH = 1.0  # of the face on each side: all that is ever looked at
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
 
@@ -97,14 +95,17 @@ class Embedded:
         if embedding is None:
             embedding = default_recogniser().describe(pixels, [face])[0]
         assert face.landmarks is not None
-        if not is_steady(codec.mesh, pixels, face.landmarks):
+        here = surroundings(face.landmarks, pixels, REACH)
+        pixels = pixels[here.slices]
+        points = face.landmarks - np.array([here.left, here.top, 0], np.float32)
+        if not is_steady(codec.mesh, pixels, points):
             raise EngineError(
                 f"the face of person {subject.id} is turned or opened so far that its features were not found with "
                 "certainty; cover or remove this person instead."
             )
         wishes = dict(edit.attributes)
         off = wishes.get("glasses") == "none"
-        portrait = read_portrait(codec, conditions, pixels, face.landmarks, embedding, glasses_off=off)
+        portrait = read_portrait(codec, conditions, pixels, points, embedding, glasses_off=off)
         blend = read_blend(wishes.pop("blend", ""))
         condition = override(conditions, portrait.raw_condition, wishes)
         strangers = [vector - embedding for vector in (*company.others, *company.given)]
@@ -117,7 +118,8 @@ class Embedded:
             # One by one: sums over other batches differ in the last digit, and a seed shall repeat to the last byte.
             [identity] = imagine(course.after(surprises), [seed], blend, edit.seed)
             drawing = sitting.draw(identity, edit.strength)
-            seen = yield Candidate(seed, drawing.window, drawing.pixels, drawing.coverage, identity, drawing.skin)
+            window = drawing.window.within(here)
+            seen = yield Candidate(seed, window, drawing.pixels, drawing.coverage, identity, drawing.skin)
             if seen is not None:
                 surprises.append(course.surprise(identity, seen))
 
@@ -140,6 +142,7 @@ class Sitting:
     fine: FineDetail
     portrait: Portrait
     canvas: Canvas
+    sketchbook: Sketchbook
     pixels: Pixels
     usual: Floats
     complexion: Complexion
@@ -149,14 +152,9 @@ class Sitting:
     def draw(self, identity: Floats, strength: float) -> Drawing:
         """Draw the `identity` `(d,)` over the face."""
         k = len(self.codec.detail_scale)
-        skin, wanting = self.painted(identity[:k]), NOTHING
-        for _ in range(LOOKS):
-            shape = new_shape(self.codec, self.portrait, identity[k:], strength, wanting)
-            seen = self._seen(self.laid(skin, shape, finest=1))
-            still = NOTHING if seen is None else missed(self.portrait.points, seen)
-            if still.is_slight:
-                break
-            wanting = wanting + still
+        skin = self.painted(identity[:k])
+        seen = self.sketchbook.seen(self.codec, skin, new_shape(self.codec, self.portrait, identity[k:], strength))
+        wanting = NOTHING if seen is None else missed(self.sketchbook.portrait.points, seen)
         return self.laid(skin, new_shape(self.codec, self.portrait, identity[k:], strength, wanting))
 
     def painted(self, code: Floats) -> Floats:
@@ -176,22 +174,9 @@ class Sitting:
         """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""
         return paint(self.portrait, self.canvas, detail)
 
-    def laid(self, skin: Floats, shape: Floats, finest: int = FINEST) -> Drawing:
+    def laid(self, skin: Floats, shape: Floats) -> Drawing:
         """A painted `skin` on the aligned `shape` `(468, 3)`, over the face; see `draw`."""
-        return draw(self.codec, self.portrait, self.canvas, self.pixels, skin, shape, finest)
-
-    def _seen(self, drawing: Drawing) -> Floats | None:
-        """The points `(478, 3)` of the face that was drawn, where the mesh finds them."""
-        x1, y1, x2, y2 = box = face_box(self.portrait.points)
-        height, width = self.pixels.shape[:2]
-        around = Window.around(box, height, width, margin=SURROUNDINGS * max(x2 - x1, y2 - y1))
-        offset = np.array([around.left, around.top, 0], np.float32)
-        picture = self.pixels[around.slices].astype(np.float32)
-        part = picture[drawing.window.relative_to(around).slices]
-        part += (drawing.pixels - part) * drawing.coverage[..., None]
-        place = (x1 - around.left, y1 - around.top, x2 - around.left, y2 - around.top)
-        points = find_landmarks(np.clip(picture, 0, 255).astype(np.uint8), place)
-        return None if points is None else points + offset
+        return draw(self.codec, self.portrait, self.canvas, self.pixels, skin, shape)
 
 
 def is_steady(mesh: Mesh, pixels: Pixels, points: Floats) -> bool:
@@ -201,9 +186,8 @@ def is_steady(mesh: Mesh, pixels: Pixels, points: Floats) -> bool:
     """
     if mouth_openness(points) > WIDEST:
         return False
-    x1, y1, x2, y2 = box = face_box(points)
-    size = max(x2 - x1, y2 - y1)
-    around = Window.around(box, pixels.shape[0], pixels.shape[1], margin=SURROUNDINGS * size)
+    x1, y1, x2, y2 = face_box(points)
+    around = surroundings(points, pixels)
     flipped = np.ascontiguousarray(pixels[around.slices][:, ::-1])
     again = find_landmarks(flipped, (around.right - x2, y1 - around.top, around.right - x1, y2 - around.top))
     if again is None:
@@ -227,7 +211,8 @@ def sit(
     canvas = prepare(codec, portrait, pixels)
     canvas = replace(canvas, coarse=canvas.coarse * np.float32(skin_gain))
     complexion, finest = read_complexion(codec, portrait), finest_detail(portrait.detail, portrait.seen)
-    return Sitting(codec, fine, portrait, canvas, pixels, usual, complexion, condition[STAYS], finest)
+    sketchbook = Sketchbook.of(portrait, canvas, pixels)
+    return Sitting(codec, fine, portrait, canvas, sketchbook, pixels, usual, complexion, condition[STAYS], finest)
 
 
 def read_blend(text: str) -> Blend | None:

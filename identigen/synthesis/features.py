@@ -93,25 +93,26 @@ def with_own_features(codec: Codec, old: Floats, new: Floats, eyes: float, mouth
 
 def _with_own_brows(codec: Codec, old: Floats, new: Floats) -> Floats:
     """Brows of another form that are raised and slanted about as the old ones: more would be anger or worry."""
-    out, flat = np.array(new), codec.mesh.canonical
+    out, flat, ruler = np.array(new), codec.mesh.canonical, eye_distance(new)
     middle = flat[:, 0].mean()
+    outwards = np.abs(new[:, 0] - new[EYES, 0].mean()) / ruler
     for brow, eye in ((RIGHT_BROW, RIGHT_EYE), (LEFT_BROW, LEFT_EYE)):
         (rise, slant), (new_rise, new_slant) = (_raised(shape, brow, eye) for shape in (old, new))
         lift = np.clip(new_rise - rise, -RAISED, RAISED) - (new_rise - rise)
         tilt = np.clip(new_slant - slant, -SLANT, SLANT) - (new_slant - slant)
-        outwards = np.abs(new[:, 0] - new[EYES, 0].mean()) / eye_distance(new)
         same_side = (flat[:, 0] - middle) * (flat[brow, 0].mean() - middle) > 0
         share = _near(codec, brow, BROW_REACH) * same_side
-        out[:, 1] -= share * (lift + tilt * (outwards - outwards[brow].mean())) * eye_distance(new)
+        out[:, 1] -= share * (lift + tilt * (outwards - outwards[brow].mean())) * ruler
     return out
 
 
 def _raised(shape: Floats, brow: Ints, eye: Ints) -> tuple[float, float]:
     """How high a brow stands over its eye, and how much it rises outwards; both against the eye distance."""
-    outwards = np.abs(shape[brow, 0] - shape[EYES, 0].mean()) / eye_distance(shape)
-    height = (shape[eye, 1].mean() - shape[brow, 1]) / eye_distance(shape)
-    slant = float(np.polyfit(outwards, height, 1)[0])
-    return float(height.mean()), slant
+    ruler = eye_distance(shape)
+    outwards = np.abs(shape[brow, 0] - shape[EYES, 0].mean()) / ruler
+    height = (shape[eye, 1].mean() - shape[brow, 1]) / ruler
+    along = outwards - outwards.mean()
+    return float(height.mean()), float(along @ height / (along @ along))
 
 
 def _with_own_eyes(old: Floats, new: Floats, wanting: float) -> Floats:

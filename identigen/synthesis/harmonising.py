@@ -12,10 +12,12 @@ import cv2
 import numpy as np
 
 from identigen.identity.appearance import brightness
-from identigen.identity.harmoniser import ROOM, correction, look, square
-from identigen.landmarks import face_box
+from identigen.identity.harmoniser import ROOM, SIDE, correction, look, square
+from identigen.landmarks import CHEEKS, face_box
 from identigen.synthesis.complexion import colourfulness
 from identigen.types import Candidate, Floats, Pixels, Window
+
+FEW = 50  # pixels of cheeks that tell nothing about a skin
 
 
 def harmonised(pixels: Pixels, points: Floats, drawn: Candidate) -> Candidate:
@@ -29,8 +31,11 @@ def harmonised(pixels: Pixels, points: Floats, drawn: Candidate) -> Candidate:
     picture, skin = pixels[around.slices].astype(np.float32), np.zeros((around.height, around.width), np.float32)
     picture[part] += (drawn.pixels - picture[part]) * drawn.coverage[..., None]
     skin[part] = drawn.skin * drawn.coverage
-    to_square = square(points - np.array([around.left, around.top, 0], np.float32))
-    change = correction(look(picture, to_square), look(skin, to_square))
+    points = points - np.array([around.left, around.top, 0], np.float32)
+    to_square = square(points)
+    shown = look(skin, to_square)
+    change = correction(look(picture, to_square), shown)
+    change = change - _lightening(change, shown * _cheeks(points, to_square))
     grey = brightness(change)[..., None]
     change = grey + colourfulness(picture[skin > 0.5]) * (change - grey)  # no colour comes into a grey photo
     scale = float(to_square[0, 0])
@@ -39,3 +44,20 @@ def harmonised(pixels: Pixels, points: Floats, drawn: Candidate) -> Candidate:
     size = (around.width, around.height)
     back = cv2.warpAffine(change, to_square, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
     return replace(drawn, pixels=np.clip(drawn.pixels + back[part], 0, 255).astype(np.float32))
+
+
+def _cheeks(points: Floats, to_square: Floats) -> Floats:
+    """1 on the cheeks of a face, as it is seen in the square; 0 elsewhere."""
+    canvas = np.zeros((SIDE, SIDE), np.uint8)
+    flat = points[:, :2] @ to_square[:, :2].T + to_square[:, 2]
+    for hull in CHEEKS:
+        cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(flat[hull]).astype(np.int32)), (1,))
+    return canvas.astype(np.float32)
+
+
+def _lightening(change: Floats, cheeks: Floats) -> float:
+    """By how many levels a correction `(SIDE, SIDE, 3)` makes skin lighter where its tone is read.
+
+    That tone is the photo's already. Left alone, the network draws all towards the skin that it has seen most.
+    """
+    return float((brightness(change) * cheeks).sum() / max(float(cheeks.sum()), FEW))

@@ -6,14 +6,24 @@ skin is drawn over it, and what is the photo's own stays in front: hair, the eye
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from identigen.identity.appearance import POINTS, SIDE, Codec, brightness, from_detail, remap, to_detail
 from identigen.identity.portrait import Portrait
-from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE, face_box
+from identigen.landmarks import (
+    LEFT_BROW,
+    LEFT_EYE,
+    LIPS_INSIDE,
+    LIPS_OUTSIDE,
+    OVAL,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    face_box,
+    find_landmarks,
+)
 from identigen.synthesis.retouching import BEARD, impersonal_light
 from identigen.types import Bools, Floats, Pixels, Window
 
@@ -28,6 +38,8 @@ LASHES, MOST_LASHES = 0.02, 1.2  # of the face, in pixels at most: the photo's o
 # or small ones would be slits
 EDGE = 1.0  # pixels over which a contour fades
 FINEST, MOST_LOOKS = 2, 400_000  # looks along a pixel's edge, and in all
+SKETCHED = 128  # pixels of a face: about as large as the mesh's network sees it
+SURROUNDINGS = 0.6  # of the face on each side: what the mesh wants to see around it
 SLIVER = 6.0  # canonical pixels around one from which its colour is taken
 RIM = 9.0  # canonical pixels over which the new skin fades into the old
 
@@ -70,6 +82,56 @@ class Drawing:
     pixels: Floats
     coverage: Floats
     skin: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sketchbook:
+    """A portrait's face and its surroundings, no larger than the mesh looks at them: for drawings only it sees."""
+
+    portrait: Portrait
+    canvas: Canvas
+    pixels: Pixels
+
+    @classmethod
+    def of(cls, portrait: Portrait, canvas: Canvas, pixels: Pixels) -> Sketchbook:
+        """Shrink what a large face is drawn from."""
+        around = surroundings(portrait.points, pixels)
+        scale = min(1.0, SKETCHED / _face_size(portrait.points))
+        corner = np.array([around.left, around.top, 0], np.float32)
+        half = np.array([0.5, 0.5, 0], np.float32)
+        small = pixels[around.slices]
+        if scale < 1:
+            small = np.asarray(cv2.resize(small, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+        def moved(points: Floats) -> Floats:
+            return np.asarray((points - corner + half) * scale - half, np.float32)
+
+        points = moved(portrait.points)
+        return cls(
+            replace(portrait, points=points, scale=portrait.scale * scale, centre=moved(portrait.centre)),
+            replace(
+                canvas, window=working_window(points, (small.shape[0], small.shape[1])), side=int(canvas.side * scale)
+            ),
+            np.ascontiguousarray(small),
+        )
+
+    def seen(self, codec: Codec, skin: Floats, shape: Floats) -> Floats | None:
+        """Points `(478, 3)` of a painted `skin` on the aligned `shape` `(468, 3)`; None where there is no face.
+
+        Both these and the portrait's own are in the sketchbook's pixels.
+        """
+        skin = _resized(skin, self.canvas.side)
+        drawing = draw(codec, self.portrait, self.canvas, self.pixels, skin, shape, finest=1)
+        picture = self.pixels.astype(np.float32)
+        part = picture[drawing.window.slices]
+        part += (drawing.pixels - part) * drawing.coverage[..., None]
+        return find_landmarks(np.clip(picture, 0, 255).astype(np.uint8), face_box(self.portrait.points))
+
+
+def surroundings(points: Floats, pixels: Pixels, margin: float = SURROUNDINGS) -> Window:
+    """The box of a face grown by `margin` of itself on each side, cut at the photo's border."""
+    x1, y1, x2, y2 = box = face_box(points)
+    return Window.around(box, pixels.shape[0], pixels.shape[1], margin=margin * max(x2 - x1, y2 - y1))
 
 
 def working_window(points: Floats, photo_size: tuple[int, int]) -> Window:

@@ -92,10 +92,10 @@ def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Float
 
     def modelling(picture: Floats) -> Floats:
         grey = brightness(picture)
-        return np.asarray(cv2.GaussianBlur(grey, (0, 0), fine) - cv2.GaussianBlur(grey, (0, 0), broad), np.float32)
+        return np.asarray(cv2.GaussianBlur(grey, (0, 0), fine) - widely(grey, broad), np.float32)
 
     def energy(band: Floats) -> Floats:
-        return np.asarray(cv2.GaussianBlur(band**2 * trust, (0, 0), around), np.float32)
+        return np.maximum(widely(band**2 * trust, around), 0)
 
     new = modelling(detail)
     gain = np.sqrt((energy(modelling(portrait.detail)) + SMOOTH) / (energy(new) + SMOOTH))
@@ -178,17 +178,20 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     What would be darker than any of the photo's is held back, or a brow's middle would be a block, and its tail a line.
     """
     mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
-    zone = mesh.brows * seen
-    depth, amount = _dark(_below_skin(portrait.detail, mesh.skin * seen), zone)
+    rows = mesh.brow_rows
+    zone = (mesh.brows * seen)[rows]
+    depth, amount = _dark(_below_skin(portrait.detail, mesh.skin * seen)[rows], zone)
     if zone.sum() < FEW or depth <= 0:
         return detail
-    hair = drawn = _below_skin(detail, mesh.skin)
+    hair = drawn = _below_skin(detail, mesh.skin)[rows]
     broad, gain, most = cv2.GaussianBlur(drawn, (0, 0), A_HAIR), 1.0, BLACKEST * depth
     for _ in range(3):  # what is held back at the darkest is made good by the rest
         darker, more = (old / max(new, 1e-6) for old, new in zip((depth, amount), _dark(hair, zone), strict=True))
         gain = float(np.clip(gain * np.sqrt(darker * min(darker, more)), *BROW_GAIN))
         hair = np.asarray(most * np.tanh(gain * broad / most) + gain * (drawn - broad), np.float32)
-    return np.asarray(detail - (mesh.brows * (hair - drawn))[..., None], np.float32)
+    out = detail.copy()
+    out[rows] -= (mesh.brows[rows] * (hair - drawn))[..., None]
+    return out
 
 
 def _below_skin(picture: Floats, skin: Floats) -> Floats:

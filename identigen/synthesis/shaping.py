@@ -7,6 +7,7 @@ were kept. The next drawing makes up for that, so that pose and expression stay 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,7 +22,6 @@ YAW = NAMES.index("yaw")
 RIM_FREEDOM, RIM_DEPTH = 0.6, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
 MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
-SLIGHT_TURN, SLIGHT_GAP = 0.5, 0.008  # degrees; of the eye distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,6 @@ class Missed:
     pitch: float = 0.0
     eyes: float = 0.0
     mouth: float = 0.0
-
-    def __add__(self, more: Missed) -> Missed:
-        """What is wanting after a second look, too."""
-        return Missed(self.yaw + more.yaw, self.pitch + more.pitch, self.eyes + more.eyes, self.mouth + more.mouth)
-
-    @property
-    def is_slight(self) -> bool:
-        """Whether nobody would see it."""
-        return max(abs(self.yaw), abs(self.pitch)) < SLIGHT_TURN and max(abs(self.eyes), abs(self.mouth)) < SLIGHT_GAP
 
 
 NOTHING = Missed()
@@ -80,6 +71,7 @@ def _turned(shape: Floats, wanting: Missed) -> Floats:
     return np.asarray((shape - middle) @ (around @ nod) + middle, np.float32)
 
 
+@lru_cache(maxsize=4)
 def _inner(codec: Codec) -> Floats:
     """Freedom `(468,)` of each point: all of it inside the face, less towards the rim, where collars and walls bend."""
     flat = codec.shape_mean[:, :2]

@@ -51,12 +51,3 @@ def test_lips_close_and_lids_never_do(codec: Codec, portrait: Portrait) -> None:
 def test_teeth_are_never_bared_to_please_the_mesh(codec: Codec, portrait: Portrait) -> None:
     as_is, bared = drawn(codec, portrait), drawn(codec, portrait, Missed(mouth=0.5))
     assert mouth_openness(bared) - mouth_openness(as_is) < 0.06
-
-
-def test_two_looks_add_up_and_what_nobody_sees_is_let_be() -> None:
-    both = Missed(yaw=1.0, mouth=0.02) + Missed(yaw=-0.8, mouth=-0.015, pitch=0.1)
-    assert both.yaw == pytest.approx(0.2)
-    assert both.mouth == pytest.approx(0.005)
-    assert both.is_slight
-    assert not Missed(pitch=-2.0).is_slight
-    assert not Missed(eyes=0.02).is_slight
