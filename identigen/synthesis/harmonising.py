@@ -35,7 +35,7 @@ def harmonised(pixels: Pixels, points: Floats, drawn: Candidate) -> Candidate:
     to_square = square(points)
     shown = look(skin, to_square)
     change = correction(look(picture, to_square), shown)
-    change = change - _lightening(change, shown * _cheeks(points, to_square))
+    change = change - _lightening(change, shown, _cheeks(points, to_square))[..., None]
     grey = brightness(change)[..., None]
     change = grey + colourfulness(picture[skin > 0.5]) * (change - grey)  # no colour comes into a grey photo
     scale = float(to_square[0, 0])
@@ -55,9 +55,11 @@ def _cheeks(points: Floats, to_square: Floats) -> Floats:
     return canvas.astype(np.float32)
 
 
-def _lightening(change: Floats, cheeks: Floats) -> float:
-    """By how many levels a correction `(SIDE, SIDE, 3)` makes skin lighter where its tone is read.
+def _lightening(change: Floats, shown: Floats, cheeks: Floats) -> Floats:
+    """By how many levels `(SIDE, SIDE)` a correction `(SIDE, SIDE, 3)` makes new skin lighter where tone is read.
 
-    That tone is the photo's already. Left alone, the network draws all towards the skin that it has seen most.
+    That tone is the photo's already; left alone, the network draws it towards the skin that it has seen most. `shown`
+    is the share of new skin.
     """
-    return float((brightness(change) * cheeks).sum() / max(float(cheeks.sum()), FEW))
+    lighter = float((brightness(change) * cheeks).sum() / max(float((shown * cheeks).sum()), FEW))
+    return lighter * np.clip(shown, 0, 1)
