@@ -121,6 +121,12 @@ def test_every_look_has_a_say_but_only_once_the_first_is_beyond_the_threshold() 
     near, far = Recogniser(0.3, 0.9), Recogniser(0.9, 0.5)
     assert measure(near, pixels, face, source).to_source == pytest.approx(0.3)
     assert near.described == 1
+    little = Recogniser(0.61, 0.9)
+    assert measure(little, pixels, face, source, margin=0.02).to_source == pytest.approx(0.61)
+    assert little.described == 1  # with so little nobody would take it
+    beside_somebody = Recogniser(0.9, 0.9)
+    assert measure(beside_somebody, pixels, face, source, given=[np.array([0.8], np.float32)]).verdict == "fail"
+    assert beside_somebody.described == 1
     likeness = measure(far, pixels, face, source)
     assert likeness.to_source == pytest.approx(0.5)
     assert likeness.verdict == "fail"

@@ -43,6 +43,20 @@ def test_steering_moves_where_a_face_arrives():
     assert (steered[:, 0] > free[:, 0] + 0.3).all()
 
 
+def test_who_is_not_chosen_is_dropped_and_the_others_arrive_as_ever():
+    network = load_prior()
+    start, told = noise(range(6), network.enter.in_features), noise(range(10, 16), len(NAMES))
+    headings = []
+
+    def choose(heading):
+        headings.append(heading)
+        return np.array([4, 1])
+
+    chosen = sample(network, start, told, choose=choose)
+    assert [len(heading) for heading in headings] == [6]
+    assert np.allclose(chosen, sample(network, start, told)[[4, 1]], atol=1e-4)
+
+
 def test_a_fresh_network_has_the_right_shapes_and_learns_from_both_halves():
     network = Velocity(latent=6, conditions=3, width=16, depth=2)
     out = network(torch.zeros(5, 6), torch.rand(5), torch.zeros(5, 3), torch.ones(5, 1))

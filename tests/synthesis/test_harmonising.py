@@ -102,6 +102,29 @@ def test_the_same_drawing_gives_the_same_bytes(astronaut: Photo, subject: Subjec
     assert np.array_equal(one, two)
 
 
+def test_mending_keeps_the_tone_of_the_skin(
+    astronaut: Photo, subject: Subject, drawn: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A correction that lightens all new skin, and mends a chin: the chin is mended, the skin's tone stays."""
+
+    def lightened(picture: Floats, skin: Floats) -> Floats:
+        change = np.repeat(12.0 * np.clip(skin, 0, 1)[..., None], 3, axis=-1)
+        change[SIDE * 2 // 3 :] += 9.0 * np.clip(skin[SIDE * 2 // 3 :], 0, 1)[..., None]
+        return np.asarray(change, np.float32)
+
+    monkeypatch.setattr("identigen.synthesis.harmonising.correction", lightened)
+    mended = harmonised(astronaut.pixels, points_of(subject), drawn)
+    changed = mended.pixels - drawn.pixels
+    points = points_of(subject)[:, :2] - [drawn.window.left, drawn.window.top]
+
+    def around(point: int) -> float:
+        x, y = points[point].round().astype(int)
+        return float(changed[y - 2 : y + 3, x - 2 : x + 3].mean())
+
+    assert abs((around(50) + around(280)) / 2) < 1.5  # both cheeks
+    assert around(199) > 6  # the chin
+
+
 def test_a_grey_photo_gets_no_colour(astronaut: Photo, subject: Subject, drawn: Candidate) -> None:
     grey = np.repeat(astronaut.pixels.mean(-1, keepdims=True), 3, axis=-1).round().astype(np.uint8)
     pale = replace(drawn, pixels=np.repeat(drawn.pixels.mean(-1, keepdims=True), 3, axis=-1))

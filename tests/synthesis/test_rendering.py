@@ -4,13 +4,23 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pytest
 
 from identigen.identity.appearance import SIDE, Codec, load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.portrait import AGE, Portrait, read_portrait
 from identigen.landmarks import face_box, find_landmarks
-from identigen.synthesis.rendering import _laid_on, _without_slivers, prepare, working_window
+from identigen.synthesis.rendering import (
+    Sketchbook,
+    _laid_on,
+    _without_slivers,
+    draw,
+    paint,
+    prepare,
+    working_window,
+)
 from identigen.synthesis.retouching import BEARD
+from identigen.synthesis.shaping import missed
 from identigen.types import Floats, Photo, Pixels
 
 
@@ -80,6 +90,35 @@ def test_a_beard_keeps_its_hairs_and_a_bare_chin_gets_none(codec: Codec, portrai
     seen = (portrait.detail - cv2.GaussianBlur(portrait.detail, (0, 0), 4.0)).mean(-1)
     for part in (zone & (codec.mesh.bare > 0.9), zone & (codec.mesh.skin < 0.1)):  # cheeks and chin; up to the lips
         assert np.corrcoef(hairs[part], seen[part])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("scale", [0.5, 4.0])
+def test_a_sketch_shows_the_mesh_what_the_drawing_will(codec: Codec, astronaut: Photo, scale: float) -> None:
+    """Whoever is large in the photo is sketched small, who is small stays so; pose and mouth read the same."""
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    pixels = np.asarray(cv2.resize(astronaut.pixels, None, fx=scale, fy=scale, interpolation=method), np.uint8)
+    points = find_landmarks(pixels, (175.0 * scale, 65.0 * scale, 280.0 * scale, 195.0 * scale))
+    assert points is not None
+    portrait = read_portrait(codec, load_conditions(), pixels, points, np.zeros(128, np.float32))
+    canvas = prepare(codec, portrait, pixels)
+    book = Sketchbook.of(portrait, canvas, pixels)
+    x1, _, x2, _ = face_box(book.portrait.points)
+    assert x2 - x1 < 0.4 * 512
+    back = np.array(codec.decode(portrait.code))  # the person herself, as the codec has her
+    skin = paint(portrait, canvas, back)
+    sketched = book.seen(codec, skin, portrait.aligned)
+    drawing = draw(codec, portrait, canvas, pixels, skin, portrait.aligned)
+    picture = pixels.astype(np.float32)
+    part = picture[drawing.window.slices]
+    part += (drawing.pixels - part) * drawing.coverage[..., None]
+    seen = find_landmarks(np.clip(picture, 0, 255).astype(np.uint8), face_box(points))
+    assert sketched is not None
+    assert seen is not None
+    one, other = missed(book.portrait.points, sketched), missed(points, seen)
+    assert one.yaw == pytest.approx(other.yaw, abs=1.0)
+    assert one.pitch == pytest.approx(other.pitch, abs=1.0)
+    assert one.mouth == pytest.approx(other.mouth, abs=0.02)
+    assert one.eyes == pytest.approx(other.eyes, abs=0.02)
 
 
 def test_what_turns_away_is_not_drawn_as_a_line() -> None:
