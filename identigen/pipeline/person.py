@@ -164,7 +164,9 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
         left, seen = len(seeds), None  # the recogniser's descriptor of the last one, which teaches the engine
         while (candidate := _next(proposals, seen)) is not None:
             tried, left = tried + 1, left - 1
-            trial = _try(scene, subject, edit, candidate, allowed, company)
+            # Who comes no farther than a good one cannot take its place.
+            needed = best.margin if best is not None and best.is_good else LEAST_MARGIN
+            trial = _try(scene, subject, edit, candidate, allowed, company, needed)
             likeness = None if trial is None else trial.likeness
             seen = None if likeness is None else likeness.descriptor
             if likeness is not None:
@@ -212,9 +214,18 @@ def _finished(
 
 
 def _try(
-    scene: Scene, subject: Subject, edit: Edit, candidate: Candidate, allowed: Mask, company: Company
+    scene: Scene,
+    subject: Subject,
+    edit: Edit,
+    candidate: Candidate,
+    allowed: Mask,
+    company: Company,
+    needed: float = LEAST_MARGIN,
 ) -> Trial | None:
-    """Paste and measure a candidate; None when what was drawn is not seen as a face (or, without one, a person)."""
+    """Paste and measure a candidate; None when what was drawn is not seen as a face (or, without one, a person).
+
+    With less than the margin that is `needed` it is measured no further.
+    """
     window, patch, changed = paste(scene.pixels, candidate, allowed)
     with scene.shown(window, patch):
         if subject.face is None:
@@ -225,7 +236,7 @@ def _try(
         if again is None or (candidate.invented and not _is_seen(scene, subject.face, changed)):
             return None
         recogniser, source = scene.recogniser, scene.source(subject)
-        likeness = measure(recogniser, scene.pixels, again, source, company.others, company.given, LEAST_MARGIN)
+        likeness = measure(recogniser, scene.pixels, again, source, company.others, company.given, needed)
         if subject.face.landmarks is None:
             return Trial(candidate, window, patch, changed, again, likeness)
         after = read_attributes(scene.pixels, again, likeness.descriptor)
