@@ -45,7 +45,7 @@ AMPLE, CHOOSY = 0.14, 5
 will look, and they follow ours only so far. After so many candidates the best good one will do."""
 HOPELESS = 0.12
 """Where even the farthest of the first two rounds falls short of the threshold by this much, nobody else is tried."""
-FEW, SLIM = 5, 0.1
+FEW, SLIM = 5, 0.05
 """A round ends after so many candidates where the chance that one of those left would do is less than this."""
 SCATTER, SURE_OF_IT = 0.035, 2
 """By how much candidates for one face usually differ in distance, known as well as from so many of them."""
