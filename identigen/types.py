@@ -87,8 +87,8 @@ class Window:
         x, y = outer.left, outer.top
         return Window(self.left - x, self.top - y, self.right - x, self.bottom - y)
 
-    def within(self, outer: Window) -> Window:
-        """The rectangle of the photo that this one is in `outer`, from whose corner it was counted."""
+    def placed_in(self, outer: Window) -> Window:
+        """The inverse of `relative_to`: the same rectangle, counted from where the corner of `outer` is counted."""
         x, y = outer.left, outer.top
         return Window(self.left + x, self.top + y, self.right + x, self.bottom + y)
 

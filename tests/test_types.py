@@ -27,7 +27,7 @@ def test_windows_meet_and_join_like_sets(a: Window, b: Window) -> None:
     moved = b.relative_to(a)
     assert (moved.width, moved.height) == (b.width, b.height)
     assert (moved.left, moved.top) == (b.left - a.left, b.top - a.top)
-    assert moved.within(a) == b
+    assert moved.placed_in(a) == b
 
 
 def test_a_window_inside_out_is_refused() -> None:

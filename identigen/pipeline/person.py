@@ -160,8 +160,9 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
     for strength, seeds in _rounds(engine, edit, patience):
         stronger = replace(edit, strength=strength)
         proposals = engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop)
+        seen: Floats | None = None  # the recogniser's descriptor of the last one, which teaches the engine
+        left = len(seeds)
         reached.append([])
-        left, seen = len(seeds), None  # the recogniser's descriptor of the last one, which teaches the engine
         while (candidate := _next(proposals, seen)) is not None:
             tried, left = tried + 1, left - 1
             # Who comes no farther than a good one cannot take its place.

@@ -118,7 +118,7 @@ class Embedded:
             # One by one: sums over other batches differ in the last digit, and a seed shall repeat to the last byte.
             [identity] = imagine(course.after(surprises), [seed], blend, edit.seed)
             drawing = sitting.draw(identity, edit.strength)
-            window = drawing.window.within(here)
+            window = drawing.window.placed_in(here)
             seen = yield Candidate(seed, window, drawing.pixels, drawing.coverage, identity, drawing.skin)
             if seen is not None:
                 surprises.append(course.surprise(identity, seen))

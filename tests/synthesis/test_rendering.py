@@ -11,7 +11,9 @@ from identigen.identity.conditions import load_conditions
 from identigen.identity.portrait import AGE, Portrait, read_portrait
 from identigen.landmarks import face_box, find_landmarks
 from identigen.synthesis.rendering import (
+    SKETCHED,
     Sketchbook,
+    _face_size,
     _laid_on,
     _without_slivers,
     draw,
@@ -102,10 +104,9 @@ def test_a_sketch_shows_the_mesh_what_the_drawing_will(codec: Codec, astronaut: 
     portrait = read_portrait(codec, load_conditions(), pixels, points, np.zeros(128, np.float32))
     canvas = prepare(codec, portrait, pixels)
     book = Sketchbook.of(portrait, canvas, pixels)
-    x1, _, x2, _ = face_box(book.portrait.points)
-    assert x2 - x1 < 0.4 * 512
-    back = np.array(codec.decode(portrait.code))  # the person herself, as the codec has her
-    skin = paint(portrait, canvas, back)
+    size, sketched_size = (_face_size(p) for p in (points, book.portrait.points))
+    assert sketched_size == pytest.approx(min(size, SKETCHED), abs=0.5)
+    skin = paint(portrait, canvas, codec.decode(portrait.code))  # the person herself, as the codec has her
     sketched = book.seen(codec, skin, portrait.aligned)
     drawing = draw(codec, portrait, canvas, pixels, skin, portrait.aligned)
     picture = pixels.astype(np.float32)
