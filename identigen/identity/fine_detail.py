@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import SIDE, Mesh, brightness
+from identigen.identity.appearance import SIDE, Mesh, brightness, threefold
 from identigen.identity.conditions import NAMES
 from identigen.landmarks import LIPS_INSIDE, LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
@@ -96,7 +96,7 @@ class FineDetail:
                     part += weight * (form - turned(vague, flip)[window.slices])
         # As lighter and darker skin of one hue: added to all channels alike it would turn brows blue and lips grey.
         gain = np.maximum(1 + grey + change, 0) / np.maximum(1 + grey, DARKEST)
-        return np.asarray((1 + detail) * gain[..., None] - 1, np.float32)
+        return np.asarray((1 + detail) * threefold(gain) - 1, np.float32)
 
     def compared(self, name: str, picture: Floats) -> Floats:
         """What `(m,)` of a picture `(h, w)` of a feature is compared, each pixel as far as it counts."""

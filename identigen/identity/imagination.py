@@ -26,7 +26,10 @@ DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody 
 PUSH, MOST_PUSHED = 2.0, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
 LOOSE = 0.8
 CHANCES = 72  # imagining is cheap, and who is far by chance looks better than who was pushed
-FINALISTS = 24  # of them who are imagined to the end
+FINALISTS = (
+    36,
+    20,
+)  # of them who go on after one look at where they are heading, and after two: the best hardly ever fall
 LIKING = 1.8  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 SUITING = 0.15  # how much farther away who is lent features less like theirs must be: they look mixed
@@ -79,14 +82,14 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
         worth = course.worth(people) + leisure(strength) * LIKING * liked - calm * odd
         return np.asarray(worth.reshape(len(seeds), -1))
 
-    def finalists(people: Floats) -> Indices:
+    def finalists(people: Floats, look: int) -> Indices:
         worth = judged(within_reason(codec, course.conditions, people, condition, most))
-        return _rows(np.argsort(-worth, axis=1, kind="stable")[:, :FINALISTS], CHANCES)
+        return _rows(np.argsort(-worth, axis=1, kind="stable")[:, : FINALISTS[look]], worth.shape[1])
 
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer, choose=finalists)
     people = within_reason(codec, course.conditions, people, condition, most)
     people, unlike = load_lending().lent(people, condition)
-    best = _rows(judged(people, unlike).argmax(1)[:, None], FINALISTS)
+    best = _rows(judged(people, unlike).argmax(1)[:, None], FINALISTS[-1])
     return np.asarray(people[best], np.float32)
 
 

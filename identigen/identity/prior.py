@@ -21,7 +21,6 @@ FREQUENCIES = 32
 STEPS = 5
 GUIDANCE = 1.0
 STEERING = 4.0
-CHOOSING = 1  # the step at whose start it can be told who will do: of the best third hardly ever the best is missed
 
 Indices = npt.NDArray[np.intp]
 
@@ -79,13 +78,13 @@ def sample(
     guidance: float | None = None,
     steps: int | None = None,
     steer: Callable[[Floats], Floats] | None = None,
-    choose: Callable[[Floats], Indices] | None = None,
+    choose: Callable[[Floats, int], Indices] | None = None,
 ) -> Floats:
     """Carry noise `(n, d)` to faces under one condition `(c,)` or one each `(n, c)`, by Heun's method.
 
     `steer` looks, at the start of each step, at where each face is heading `(n, d)` and answers with how far it should
-    be moved; the flow is bent on the way, so that what arrives is still a face. `choose` looks there once, early, and
-    answers with the rows of those who shall arrive: the others are dropped, which saves their way.
+    be moved; the flow is bent on the way, so that what arrives is still a face. `choose` looks there at the first two
+    occasions, 0 and 1, and answers with the rows of those who may go on: to drop the others saves their way.
     """
     guidance, steps = GUIDANCE if guidance is None else guidance, STEPS if steps is None else steps
     x = torch.from_numpy(np.array(start))
@@ -102,14 +101,27 @@ def sample(
         with_, without = network(torch.cat([at, at]), time, torch.cat([told, told]), known).chunk(2)
         return torch.as_tensor(without + guidance * (with_ - without))
 
+    def chosen(heading: Tensor, look: int) -> Tensor:
+        if choose is None:
+            return torch.arange(len(heading))
+        return torch.from_numpy(choose(heading.numpy(), look))
+
     for k in range(steps):
         now, step = k / steps, 1.0 / steps
         first = velocity(x, now)
-        if choose is not None and k == CHOOSING:
-            rows = torch.from_numpy(choose((x + (1 - now) * first).numpy()))
+        if k == 0:
+            rows = chosen(x + first, 0)
             x, first, told = x[rows], first[rows], told[rows]
-        bend = 0.0 if steer is None else STEERING * torch.from_numpy(steer((x + (1 - now) * first).numpy()))
-        second = velocity(x + step * (first + bend), min(now + step, 1.0))
+        bend = (
+            torch.zeros_like(x)
+            if steer is None
+            else STEERING * torch.from_numpy(steer((x + (1 - now) * first).numpy()))
+        )
+        ahead = x + step * (first + bend)
+        second = velocity(ahead, min(now + step, 1.0))
+        if k == 0:
+            rows = chosen(ahead + (1 - step) * second, 1)
+            x, first, bend, second, told = x[rows], first[rows], bend[rows], second[rows], told[rows]
         x = x + step * ((first + second) / 2 + bend)
     return np.asarray(x.numpy(), np.float32)
 

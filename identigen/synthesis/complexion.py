@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from identigen.identity.appearance import Codec, brightness, broadly
+from identigen.identity.appearance import Codec, brightness, broadly, threefold
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
 # Of red, green and blue to the mean, by how much lighter skin is: over 150 taught faces; and the spread of lightness
 # at which a photo's own skin says as much about it.
 SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
+UNFIT, FITS = 2.5, 0.03  # medians that a tint is off by, from which on it is not skin's; what is off by less is
 OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 COLOURFUL = 15.0  # levels between the channels of skin, from which on a photo is no tinted grey
 LIPS = 50  # pixels of the map; fewer do not tell their colour
@@ -59,11 +60,11 @@ def coloured(codec: Codec, detail: Floats, complexion: Complexion) -> Floats:
     Of its own the new face has only fine tints, and none in a grey photo.
     """
     mesh, shade = codec.mesh, complexion.shade
-    grey = brightness(detail)[..., None]
-    other = (detail - grey * (1 + shade)) * mesh.skin[..., None]
-    fine = OWN_TINT * complexion.colourful * (other - broadly(other, mesh.skin)) * mesh.skin[..., None]
-    tints = shade + mesh.brows[..., None] * (grey < 0) * (complexion.hair - shade)
-    return np.asarray(grey * (1 + tints) + complexion.tints + fine, np.float32)
+    grey, skin = brightness(detail), threefold(mesh.skin)
+    other = (detail - threefold(grey, 1 + shade)) * skin
+    fine = np.float32(OWN_TINT * complexion.colourful) * (other - broadly(other, mesh.skin)) * skin
+    hair = threefold(mesh.brows * np.minimum(grey, 0), complexion.hair - shade)
+    return np.asarray(threefold(grey, 1 + shade) + hair + complexion.tints + fine, np.float32)
 
 
 def colourfulness(skin: Floats) -> float:
@@ -74,16 +75,22 @@ def colourfulness(skin: Floats) -> float:
 def shade_tint(codec: Codec, portrait: Portrait, colourful: float = 1.0) -> Floats:
     """How the tint `(3,)` of this photo's skin changes with its lightness; where it says little, as skin usually does.
 
-    Skin in the shade is warmer. In an overexposed photo, whose highlights have lost their red, it is much warmer.
+    Skin in the shade is warmer. In an overexposed photo, whose highlights have lost their red, it is much warmer. It is
+    read once more without what does not fit: a strand of dark hair across a cheek would make every shadow grey.
     """
     usual = colourful * SHADE_TINT
-    skin = codec.mesh.skin * portrait.seen * ~portrait.hidden > 0.5
+    skin = codec.mesh.hairless * portrait.seen * ~portrait.hidden > 0.5
     if not skin.any():
         return usual
-    grey = portrait.detail[skin].mean(-1, keepdims=True)
-    lighter, tint = grey - grey.mean(), portrait.detail[skin] - grey
-    told = (lighter * (tint - tint.mean(0))).mean(0) + TELLING**2 * usual
-    return np.asarray(told / ((lighter**2).mean() + TELLING**2), np.float32)
+    grey = brightness(portrait.detail[skin])
+    tint, fits, told = portrait.detail[skin] - grey[:, None], np.ones(len(grey), np.bool_), usual
+    for _ in range(2):
+        lighter, warmer = grey - grey[fits].mean(), tint - tint[fits].mean(0)
+        told = (lighter[fits, None] * warmer[fits]).mean(0) + TELLING**2 * usual
+        told = told / ((lighter[fits] ** 2).mean() + TELLING**2)
+        off = np.linalg.norm(warmer - lighter[:, None] * told, axis=1)
+        fits = off <= max(UNFIT * float(np.median(off)), FITS)
+    return np.asarray(told, np.float32)
 
 
 def brow_tint(codec: Codec, portrait: Portrait, shade: Floats) -> Floats:

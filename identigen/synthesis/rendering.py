@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import POINTS, SIDE, Codec, brightness, from_detail, remap, to_detail
+from identigen.identity.appearance import POINTS, SIDE, Codec, brightness, from_detail, remap, threefold, to_detail
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import (
     LEFT_BROW,
@@ -124,7 +124,7 @@ class Sketchbook:
         drawing = draw(codec, self.portrait, self.canvas, self.pixels, skin, shape, finest=1)
         picture = self.pixels.astype(np.float32)
         part = picture[drawing.window.slices]
-        part += (drawing.pixels - part) * drawing.coverage[..., None]
+        part += (drawing.pixels - part) * threefold(drawing.coverage)
         return find_landmarks(np.clip(picture, 0, 255).astype(np.uint8), face_box(self.portrait.points))
 
 
@@ -186,7 +186,7 @@ def draw(
     shown, opacity = _laid_on(codec, new, window, skin, canvas.opacity, finest)
     opacity = opacity * (1 - _openings(new, window))
     shown = _as_sharp(_exposed(shown), bent, opacity > 0.9)
-    blended = bent + (np.clip(shown, 0, 255) - bent) * opacity[..., None]
+    blended = bent + (np.clip(shown, 0, 255) - bent) * threefold(opacity)
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04), np.asarray(opacity, np.float32))
 
 
@@ -196,10 +196,9 @@ def _without_slivers(skin: Floats, facing: Floats) -> Floats:
     They are squeezed into a pixel or two, along the far side of a nose: any detail there would be drawn as a line.
     """
     reach = SLIVER * len(skin) / SIDE
-    both = cv2.GaussianBlur(np.concatenate([skin * facing[..., None], facing[..., None]], -1), (0, 0), reach)
-    around = both[..., :3] / np.maximum(both[..., 3:], 0.02)
-    known = np.clip(both[..., 3:] / 0.1, 0, 1)
-    return np.asarray(skin + (1 - facing[..., None]) * known * (around - skin), np.float32)
+    mass = cv2.GaussianBlur(facing, (0, 0), reach)
+    around = cv2.GaussianBlur(skin * threefold(facing), (0, 0), reach) / threefold(np.maximum(mass, 0.02))
+    return np.asarray(skin + threefold((1 - facing) * np.clip(mass / 0.1, 0, 1)) * (around - skin), np.float32)
 
 
 def _laid_on(

@@ -9,13 +9,25 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import Codec, brightness, broadly, from_detail, shared_modelling, widely
+from identigen.identity.appearance import (
+    SIDE,
+    Codec,
+    brightness,
+    broadly,
+    from_detail,
+    remap,
+    shared_modelling,
+    threefold,
+    widely,
+)
 from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
+from identigen.masks import disc
 from identigen.synthesis.complexion import Complexion, coloured
 from identigen.types import Floats
 
 BARE_SKIN, NOSE_SHADING = (0.4, 0.7), 0.65  # of young and of lined faces
+FURROWS, FURROWED = (0.3, 1.0), 3.5  # share of bare skin's own lines, of young and of lined faces; pixels of the map
 EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
@@ -27,6 +39,8 @@ BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share
 BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
 # Of brows, to the photo's: gain, and how dark any part may be; pixels of the map, broader than single hairs.
 BROW_GAIN, BLACKEST, A_HAIR = (0.4, 2.0), 2.0, 1.2
+BROW_CORE = 0.55  # of a brow's darkest, from which on it tells where the brow lies
+MOST_MOVED, BROW_SKIRT = 4.0, 3.0  # pixels of the map
 LEAST_LIDS, SOFT = 0.3, 2.0  # least gain; pixels of the map: lashes, folds and hairs are finer
 BEARD = NAMES.index("beard")
 
@@ -51,7 +65,7 @@ def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats) ->
 
     `usual` is the mean map for what the photo asks for. Brows are as dark as there, so that such brows are lent.
     """
-    detail = calmed(codec, detail, usual, portrait.by_age(BARE_SKIN))
+    detail = calmed(codec, detail, usual, portrait.by_age(BARE_SKIN), portrait.by_age(FURROWS))
     detail = with_own_hardness(codec, detail, portrait)
     detail = with_own_shade(codec, detail, portrait)
     return with_own_hair(codec, detail, portrait)
@@ -61,6 +75,7 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
     """A map `(SIDE, SIDE, 3)` whose features are final, with the brightness of lips and hair and the colours of the
     portrait's photo: colour comes last, or what a brow has left would stay behind as its tint.
     """
+    detail = with_brows_in_place(codec, detail, portrait)
     detail = with_own_lips(codec, detail, portrait)
     detail = with_own_lids(codec, detail, portrait)
     detail = without_glare(codec, detail, portrait)
@@ -69,7 +84,9 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
     return coloured(codec, detail, complexion)
 
 
-def calmed(codec: Codec, detail: Floats, usual: Floats, own: float = BARE_SKIN[0]) -> Floats:
+def calmed(
+    codec: Codec, detail: Floats, usual: Floats, own: float = BARE_SKIN[0], furrows: float = FURROWS[0]
+) -> Floats:
     """A new detail map without blotches: on bare skin only the share `own` of what differs from the `usual` face.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
@@ -79,7 +96,9 @@ def calmed(codec: Codec, detail: Floats, usual: Floats, own: float = BARE_SKIN[0
     away = limit * np.tanh((detail - usual) / limit)
     bare = codec.mesh.bare
     kept = 1 - (1 - own) * bare - (1 - NOSE_SHADING) * codec.mesh.nose * (1 - bare)
-    return np.asarray(usual + away * kept[..., None], np.float32)
+    lines = away - cv2.GaussianBlur(away, (0, 0), FURROWED)
+    away = (away - threefold((1 - furrows) * bare) * lines) * threefold(kept)
+    return np.asarray(usual + away, np.float32)
 
 
 def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -100,7 +119,7 @@ def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Float
     new = modelling(detail)
     gain = np.sqrt((energy(modelling(portrait.detail)) + SMOOTH) / (energy(new) + SMOOTH))
     zone, hardest = cv2.GaussianBlur(trust, (0, 0), 2.0), portrait.by_age(HARDEST)
-    return np.asarray(detail + ((np.clip(gain, LEAST_HARD, hardest) - 1) * zone * new)[..., None], np.float32)
+    return np.asarray(detail + threefold((np.clip(gain, LEAST_HARD, hardest) - 1) * zone * new), np.float32)
 
 
 def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -109,9 +128,45 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     Nearest in what differs from side to side: that is where the lamp stands, and no trait of anybody.
     """
     bare = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
-    away = broadly(brightness(detail - portrait.detail)[..., None], bare) * bare[..., None]
-    lopsided = (away - away[:, ::-1]) / 2 * (bare * bare[:, ::-1])[..., None]
-    return np.asarray(detail - OWN_SHADE * away - (OWN_SIDE - OWN_SHADE) * lopsided, np.float32)
+    away = broadly(brightness(detail - portrait.detail)[..., None], bare)[..., 0] * bare
+    lopsided = (away - away[:, ::-1]) / 2 * (bare * bare[:, ::-1])
+    return np.asarray(detail - threefold(OWN_SHADE * away + (OWN_SIDE - OWN_SHADE) * lopsided), np.float32)
+
+
+def with_brows_in_place(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map with brows about as high, and as slanted, as the photo's.
+
+    The mesh follows a brow only part of the way: a raised one lies higher on its map, and whoever takes over the
+    person's mood has it there as well.
+    """
+    mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
+    rows = mesh.brow_rows
+    zone = mesh.brows[rows]
+    old = _soft(_below_skin(portrait.detail, mesh.skin * seen)[rows]) * zone * seen[rows]
+    new = _soft(_below_skin(detail, mesh.skin)[rows]) * zone
+    y, x = np.mgrid[0 : zone.shape[0], 0:SIDE].astype(np.float32)
+    lower = np.zeros_like(zone)
+    for half in (slice(0, SIDE // 2), slice(SIDE // 2, SIDE)):
+        before, after = (_lie(part[:, half], y[:, half], x[:, half]) for part in (old, new))
+        if before is None or after is None:
+            continue
+        off = before[0] - after[0] + (before[1] - after[1]) * (x[:, half] - before[2])
+        lower[:, half] = np.clip(off, -MOST_MOVED, MOST_MOVED)
+    skirt = cv2.GaussianBlur(cv2.dilate(zone, disc(round(2 * BROW_SKIRT))), (0, 0), BROW_SKIRT)
+    out = detail.copy()
+    out[rows] = remap(np.ascontiguousarray(detail[rows]), np.stack([x, y - skirt * lower], -1))
+    return out
+
+
+def _lie(hair: Floats, y: Floats, x: Floats) -> tuple[float, float, float] | None:
+    """How low a brow's `hair` `(h, w)` lies, how it slants, and where its middle is; None where there is too little."""
+    if hair.sum() < FEW:
+        return None
+    core = np.maximum(hair - BROW_CORE * hair.max(), 0)
+    core /= core.sum()
+    low, along = float((core * y).sum()), float((core * x).sum())
+    slant = float((core * (x - along) * (y - low)).sum() / max(float((core * (x - along) ** 2).sum()), 1.0))
+    return low, slant, along
 
 
 def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -120,7 +175,7 @@ def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     if trust.sum() < FEW:
         return detail
     darker = float((brightness(detail - portrait.detail) * trust).sum() / trust.sum())
-    return np.asarray(detail - OWN_LIPS * darker * codec.mesh.lips[..., None], np.float32)
+    return np.asarray(detail - threefold(OWN_LIPS * darker * codec.mesh.lips), np.float32)
 
 
 def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -132,7 +187,7 @@ def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     grey = brightness(detail)
     over = np.maximum(grey - KNEE * brightest, 0)
     room = (1 - KNEE) * brightest
-    return np.asarray(detail - (over - room * np.tanh(over / room))[..., None], np.float32)
+    return np.asarray(detail - threefold(over - room * np.tanh(over / room)), np.float32)
 
 
 def with_own_tone(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -141,7 +196,7 @@ def with_own_tone(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     if cheeks.sum() < FEW:
         return detail
     lighter = float((brightness(detail - portrait.detail) * cheeks).sum() / cheeks.sum())
-    return np.asarray(detail - OWN_TONE * lighter * (1 - codec.mesh.lips)[..., None], np.float32)
+    return np.asarray(detail - threefold(OWN_TONE * lighter * (1 - codec.mesh.lips)), np.float32)
 
 
 def with_own_lids(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -152,7 +207,7 @@ def with_own_lids(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
         return detail
     old, new = _soft(_below_skin(portrait.detail, mesh.skin * seen)), _soft(_below_skin(detail, mesh.skin))
     gain = float(np.clip((old * zone).sum() / max(float((new * zone).sum()), 1e-6), LEAST_LIDS, 1))
-    return np.asarray(detail + ((1 - gain) * mesh.lids * new)[..., None], np.float32)
+    return np.asarray(detail + threefold((1 - gain) * mesh.lids * new), np.float32)
 
 
 def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -168,7 +223,7 @@ def _with_own_beard(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     around = widely(np.stack([old * trust, new * trust, trust], -1), BEARD_REACH)
     known = around[..., 2] > 0.02 * around[..., 2].max()
     gain = np.clip(around[..., 0] / np.maximum(around[..., 1], 1e-3 * around[..., 2] + 1e-9), *BEARD_GAIN)
-    return np.asarray(detail - (np.where(known, gain - 1, 0) * zone * new)[..., None], np.float32)
+    return np.asarray(detail - threefold(np.where(known, gain - 1, 0) * zone * new), np.float32)
 
 
 def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -190,7 +245,7 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
         gain = float(np.clip(gain * np.sqrt(darker * min(darker, more)), *BROW_GAIN))
         hair = np.asarray(most * np.tanh(gain * broad / most) + gain * (drawn - broad), np.float32)
     out = detail.copy()
-    out[rows] -= (mesh.brows[rows] * (hair - drawn))[..., None]
+    out[rows] -= threefold(mesh.brows[rows] * (hair - drawn))
     return out
 
 

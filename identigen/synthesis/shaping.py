@@ -19,6 +19,7 @@ from identigen.synthesis.features import with_own_features
 from identigen.types import Floats
 
 YAW = NAMES.index("yaw")
+BUILD = (0.75, 1.25)  # gain of the new build, at strength 0 and 1
 RIM_FREEDOM, RIM_DEPTH = 0.6, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
 MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
@@ -52,7 +53,7 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     """The portrait's points `(468, 3)` with the new identity's build, making up for what an earlier drawing missed."""
     # Of a turned head the outline is not the mesh's rim: moved as far as in front, it would bulge.
     yaw = abs(float(portrait.raw_condition[YAW]))
-    gain = (0.75 + 0.5 * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
+    gain = (BUILD[0] + (BUILD[1] - BUILD[0]) * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
     freedom = _inner(codec)[:, None]
     shape = portrait.aligned + gain * freedom * codec.decode_shape(code - portrait.shape_code)
     shape = shape + freedom * (_turned(shape, wanting) - shape)

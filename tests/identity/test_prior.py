@@ -48,13 +48,13 @@ def test_who_is_not_chosen_is_dropped_and_the_others_arrive_as_ever():
     start, told = noise(range(6), network.enter.in_features), noise(range(10, 16), len(NAMES))
     headings = []
 
-    def choose(heading):
-        headings.append(heading)
-        return np.array([4, 1])
+    def choose(heading, look):
+        headings.append((look, len(heading)))
+        return np.array([[4, 1, 3], [2, 0]][look])
 
     chosen = sample(network, start, told, choose=choose)
-    assert [len(heading) for heading in headings] == [6]
-    assert np.allclose(chosen, sample(network, start, told)[[4, 1]], atol=1e-4)
+    assert headings == [(0, 6), (1, 3)]
+    assert np.allclose(chosen, sample(network, start, told)[[3, 4]], atol=1e-4)
 
 
 def test_a_fresh_network_has_the_right_shapes_and_learns_from_both_halves():

@@ -36,14 +36,25 @@ def test_a_face_is_not_of_another_colour_than_its_neck(codec: Codec, portrait: P
 
 def test_shade_is_as_warm_as_it_is_elsewhere_in_the_photo(codec: Codec, portrait: Portrait, skin: Bools) -> None:
     """In an overexposed photo highlights have lost their red; what is darker there must not look grey."""
-    y = np.linspace(-0.15, 0.15, SIDE, dtype=np.float32)[:, None, None] * np.ones((1, SIDE, 1), np.float32)
-    burnt = replace(portrait, detail=np.asarray(y * (1 + np.array([-0.6, 0.1, 0.5], np.float32)), np.float32))
+    across = np.linspace(-0.15, 0.15, SIDE, dtype=np.float32)[None, :, None] * np.ones((SIDE, 1, 1), np.float32)
+    burnt = replace(portrait, detail=np.asarray(across * (1 + np.array([-0.6, 0.1, 0.5], np.float32)), np.float32))
     tint = shade_tint(codec, burnt)
     assert tint == pytest.approx([-0.6, 0.1, 0.5], abs=0.1)
     mended = in_its_colours(codec, burnt.detail - 0.1, burnt)
     darker_by = mended[skin].mean() - burnt.detail[skin].mean()
     reddened = (mended - burnt.detail)[skin].mean(0) - darker_by
     assert reddened.tolist() == pytest.approx((darker_by * tint).tolist(), abs=0.01)
+
+
+def test_a_fringe_or_a_beard_makes_no_shadow_grey(codec: Codec, bare: Portrait) -> None:
+    """Dark hair is grey; a nose's shadow beside it is as warm as on anybody."""
+    mesh = codec.mesh
+    across = np.linspace(-0.15, 0.15, SIDE, dtype=np.float32)[None, :, None] * np.ones((SIDE, 1, 1), np.float32)
+    warm = across * (1 + np.array([-0.3, 0.0, 0.3], np.float32))
+    hairy = (np.mgrid[0:SIDE, 0:SIDE][0] < 40) | (mesh.beard_zone > 0.5)
+    hairy[:, 60:64] = True  # and a strand across a cheek
+    face = np.where(hairy[..., None], np.float32(-0.6), warm).astype(np.float32)
+    assert shade_tint(codec, replace(bare, detail=face)) == pytest.approx([-0.3, 0.0, 0.3], abs=0.05)
 
 
 def test_a_grey_photo_gets_no_colour(codec: Codec, portrait: Portrait) -> None:

@@ -14,6 +14,7 @@ from identigen.synthesis.complexion import coloured, read_complexion
 from identigen.synthesis.retouching import (
     calmed,
     impersonal_light,
+    with_brows_in_place,
     with_own_hair,
     with_own_hardness,
     with_own_lids,
@@ -99,7 +100,7 @@ def test_what_no_face_has_is_not_drawn(codec: Codec, usual: Floats) -> None:
     cv2.circle(flash, (x, y), 6, (2.0,), -1)
     drawn = calmed(codec, usual + flash[..., None], usual)
     assert (drawn - usual).mean(-1)[y, x] < 0.6
-    slight = calmed(codec, usual + 0.02 * flash[..., None], usual)
+    slight = calmed(codec, usual + 0.02 * flash[..., None], usual, furrows=1.0)
     assert (slight - usual).mean(-1)[y, x] > 0.015
 
 
@@ -109,6 +110,37 @@ def test_a_nose_is_shaded_less_freely_than_brows_and_more_than_cheeks(codec: Cod
     brows, nose, cheeks = (lighter[zone > 0.95].mean() for zone in (mesh.brows, mesh.nose - mesh.bare, mesh.bare))
     assert brows > 1.2 * nose
     assert nose > 1.2 * cheeks
+
+
+def test_young_skin_gets_no_frown(codec: Codec, usual: Floats) -> None:
+    """A furrow between the brows is a mood, and on a young forehead an age; a broad hollow is neither."""
+    x = np.abs(np.arange(SIDE, dtype=np.float32) - SIDE // 2)
+    between = (slice(20, 45), SIDE // 2)
+    furrow, hollow = (np.tile(-0.1 * np.exp(-((x / width) ** 2) / 2), (SIDE, 1))[..., None] for width in (1.5, 12.0))
+
+    def kept(drawn: Floats, furrows: float) -> float:
+        return float(((calmed(codec, usual + drawn, usual, 0.7, furrows) - usual)[between] / drawn[between]).mean())
+
+    assert kept(furrow, 0.0) < 0.6 * kept(furrow, 1.0)
+    assert kept(hollow, 0.0) > 0.9 * kept(hollow, 1.0)
+
+
+def test_raised_brows_stay_raised(codec: Codec, portrait: Portrait, usual: Floats) -> None:
+    """The mesh lags behind a raised brow: it lies higher on its map, and the new one must as well."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    raised = cv2.remap(usual, x, y + 3, cv2.INTER_LINEAR)
+    surprised = replace(portrait, detail=raised, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    placed = with_brows_in_place(codec, usual, surprised)
+    zone = codec.mesh.brows > 0.5
+    off = [float(np.abs(brightness(detail - raised))[zone].mean()) for detail in (usual, placed)]
+    assert off[1] < 0.5 * off[0]
+    below = np.mgrid[0:SIDE, 0:SIDE][0] > 75
+    assert np.allclose(placed[below], usual[below])
+
+
+def test_brows_that_are_hidden_move_no_others(codec: Codec, portrait: Portrait, usual: Floats) -> None:
+    under_a_cap = replace(portrait, seen=portrait.seen * (codec.mesh.brows < 0.01))
+    assert np.allclose(with_brows_in_place(codec, usual, under_a_cap), usual, atol=1e-4)
 
 
 def test_faint_brows_get_nearer_to_the_photos(codec: Codec, portrait: Portrait) -> None:
