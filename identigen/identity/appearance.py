@@ -246,12 +246,11 @@ def widely(picture: Floats, reach: float) -> Floats:
 
 
 def broadly(picture: Floats, zone: Floats) -> Floats:
-    """A map `(SIDE, SIDE, C)` blurred by `SHADE_REACH`, judged by what lies in the `zone` `(SIDE, SIDE)` alone."""
-    zone = np.asarray(zone, np.float32)
+    """A map of one channel or three, blurred by `SHADE_REACH`, judged by what lies in the `zone` alone."""
     mass = np.maximum(widely(zone, SHADE_REACH), 0.05)
-    if picture.shape[-1] == 1:
-        return np.asarray(widely(picture[..., 0] * zone, SHADE_REACH) / mass, np.float32)[..., None]
-    return np.asarray(widely(picture * threefold(zone), SHADE_REACH) / threefold(mass), np.float32)
+    if picture.ndim == 3:
+        zone, mass = threefold(zone), threefold(mass)
+    return np.asarray(widely(picture * zone, SHADE_REACH) / mass, np.float32)
 
 
 def brightness(picture: Floats) -> Floats:

@@ -26,10 +26,7 @@ DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody 
 PUSH, MOST_PUSHED = 2.0, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
 LOOSE = 0.8
 CHANCES = 72  # imagining is cheap, and who is far by chance looks better than who was pushed
-FINALISTS = (
-    36,
-    20,
-)  # of them who go on after one look at where they are heading, and after two: the best hardly ever fall
+FINALISTS = (36, 20)  # of them who go on after a first and a second look ahead: the best hardly ever falls
 LIKING = 1.8  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 SUITING = 0.15  # how much farther away who is lent features less like theirs must be: they look mixed

@@ -112,11 +112,9 @@ def sample(
         if k == 0:
             rows = chosen(x + first, 0)
             x, first, told = x[rows], first[rows], told[rows]
-        bend = (
-            torch.zeros_like(x)
-            if steer is None
-            else STEERING * torch.from_numpy(steer((x + (1 - now) * first).numpy()))
-        )
+        bend = torch.zeros_like(x)
+        if steer is not None:
+            bend = STEERING * torch.from_numpy(steer((x + (1 - now) * first).numpy()))
         ahead = x + step * (first + bend)
         second = velocity(ahead, min(now + step, 1.0))
         if k == 0:

@@ -40,7 +40,7 @@ BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which bear
 # Of brows, to the photo's: gain, and how dark any part may be; pixels of the map, broader than single hairs.
 BROW_GAIN, BLACKEST, A_HAIR = (0.4, 2.0), 2.0, 1.2
 BROW_CORE = 0.55  # of a brow's darkest, from which on it tells where the brow lies
-MOST_MOVED, BROW_SKIRT = 4.0, 3.0  # pixels of the map
+MOST_MOVED, BROW_SKIRT = 4.0, 3.0  # pixels of the map; the skin around goes with them
 LEAST_LIDS, SOFT = 0.3, 2.0  # least gain; pixels of the map: lashes, folds and hairs are finer
 BEARD = NAMES.index("beard")
 
@@ -128,7 +128,7 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     Nearest in what differs from side to side: that is where the lamp stands, and no trait of anybody.
     """
     bare = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
-    away = broadly(brightness(detail - portrait.detail)[..., None], bare)[..., 0] * bare
+    away = broadly(brightness(detail - portrait.detail), bare) * bare
     lopsided = (away - away[:, ::-1]) / 2 * (bare * bare[:, ::-1])
     return np.asarray(detail - threefold(OWN_SHADE * away + (OWN_SIDE - OWN_SHADE) * lopsided), np.float32)
 
@@ -152,9 +152,9 @@ def with_brows_in_place(codec: Codec, detail: Floats, portrait: Portrait) -> Flo
             continue
         off = before[0] - after[0] + (before[1] - after[1]) * (x[:, half] - before[2])
         lower[:, half] = np.clip(off, -MOST_MOVED, MOST_MOVED)
-    skirt = cv2.GaussianBlur(cv2.dilate(zone, disc(round(2 * BROW_SKIRT))), (0, 0), BROW_SKIRT)
+    lower = cv2.GaussianBlur(lower * cv2.dilate(zone, disc(round(2 * BROW_SKIRT))), (0, 0), BROW_SKIRT)
     out = detail.copy()
-    out[rows] = remap(np.ascontiguousarray(detail[rows]), np.stack([x, y - skirt * lower], -1))
+    out[rows] = remap(np.ascontiguousarray(detail[rows]), np.stack([x, y - lower], -1))
     return out
 
 
@@ -252,7 +252,7 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
 def _below_skin(picture: Floats, skin: Floats) -> Floats:
     """How much darker than the `skin` around it each place of a map is, `(SIDE, SIDE)`."""
     grey = brightness(picture)
-    return np.maximum(broadly(grey[..., None], skin)[..., 0] - grey, 0)
+    return np.maximum(broadly(grey, skin) - grey, 0)
 
 
 def _dark(darkness: Floats, zone: Floats) -> tuple[float, float]:
