@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from identigen.identity.appearance import SIDE, Codec, brightness
+from identigen.identity.portrait import Portrait
+from identigen.synthesis.hair import with_brows_in_place, with_own_hair
+from identigen.types import Floats
+
+
+def test_raised_brows_stay_raised(codec: Codec, portrait: Portrait, usual: Floats) -> None:
+    """The mesh lags behind a raised brow: it lies higher on its map, and the new one must as well."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    raised = cv2.remap(usual, x, y + 3, cv2.INTER_LINEAR)
+    surprised = replace(portrait, detail=raised, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    placed = with_brows_in_place(codec, usual, surprised)
+    zone = codec.mesh.brows > 0.5
+    off = [float(np.abs(brightness(detail - raised))[zone].mean()) for detail in (usual, placed)]
+    assert off[1] < 0.5 * off[0]
+    below = np.mgrid[0:SIDE, 0:SIDE][0] > 75
+    assert np.allclose(placed[below], usual[below])
+
+
+def test_brows_that_are_hidden_move_no_others(codec: Codec, portrait: Portrait, usual: Floats) -> None:
+    under_a_cap = replace(portrait, seen=portrait.seen * (codec.mesh.brows < 0.01))
+    assert np.allclose(with_brows_in_place(codec, usual, under_a_cap), usual, atol=1e-4)
+
+
+def test_faint_brows_get_nearer_to_the_photos(codec: Codec, portrait: Portrait) -> None:
+    """The hair on the head stays, and brows that go with it."""
+    faint = portrait.expected * (1 - 0.4 * codec.mesh.brows[..., None])
+    mended = with_own_hair(codec, faint, portrait)
+    dark, before, after = (
+        (np.minimum(picture.mean(-1), 0) * codec.mesh.brows * portrait.seen).sum()
+        for picture in (portrait.expected, faint, mended)
+    )
+    assert abs(after - dark) < 0.7 * abs(before - dark)
+
+
+def test_no_brows_are_blacker_and_no_moustache_grows_than_the_photo_has(codec: Codec, portrait: Portrait) -> None:
+    hairy = portrait.expected - 0.4 * np.maximum(codec.mesh.brows, codec.mesh.beard_zone)[..., None]
+    mended = with_own_hair(codec, hairy, portrait)
+    for zone in (codec.mesh.brows, codec.mesh.beard_zone):
+        dark, before, after = ((picture.mean(-1) * zone).sum() for picture in (portrait.expected, hairy, mended))
+        assert abs(after - dark) < 0.75 * abs(before - dark)
+    bare = codec.mesh.bare > 0.99
+    bare &= (codec.mesh.brows < 0.01) & (codec.mesh.beard_zone < 0.01)
+    assert np.allclose(mended[bare], hairy[bare], atol=0.02)
+
+
+def test_a_brow_keeps_its_tail_when_it_gets_darker(codec: Codec, portrait: Portrait) -> None:
+    """Whose middle was drawn dark has no black block there, with a hair line for a tail, and both sides agree."""
+    mesh = codec.mesh
+    flat = np.zeros((SIDE, SIDE, 3), np.float32)
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    dark = replace(seen, detail=np.asarray(flat - 0.5 * mesh.brows[..., None], np.float32))
+    across = np.abs(np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2)
+    inner, outer = ((mesh.brows > 0.9) & side for side in (across < 40, across > 52))
+    assert inner.any()
+    assert outer.any()
+    faint = np.where(across < 46, 0.4, 0.15).astype(np.float32) * mesh.brows
+    mended = with_own_hair(codec, flat - faint[..., None], dark).mean(-1)
+    assert -0.9 < mended[inner].mean() < -0.45
+    assert mended[outer].mean() < 0.4 * mended[inner].mean()
+    assert np.allclose(mended, mended[:, ::-1], atol=1e-3)
+
+
+def test_a_bushy_brow_is_no_bar_where_the_photos_are_thin(codec: Codec, portrait: Portrait) -> None:
+    mesh = codec.mesh
+    flat = np.zeros((SIDE, SIDE, 3), np.float32)
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    thin = replace(seen, detail=np.asarray(flat - 0.4 * mesh.brows[..., None] ** 30, np.float32))
+    bushy = flat - 0.4 * mesh.brows[..., None]
+    amounts = [
+        float((-picture.mean(-1) * mesh.brows).sum())
+        for picture in (thin.detail, bushy, with_own_hair(codec, bushy, thin))
+    ]
+    assert abs(amounts[2] - amounts[0]) < 0.4 * abs(amounts[1] - amounts[0])
