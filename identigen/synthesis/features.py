@@ -33,6 +33,7 @@ BROW_REACH = 9.0  # canonical pixels around a brow that go with it
 # To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
 MOUTH_WIDTH, UPPER_LIP, CHIN = (0.88, 1.12), (0.7, 1.35), (0.8, 1.25)
 MOUTH_REACH, CHIN_REACH = 12.0, 24.0  # canonical pixels
+NEAREST = 0.03  # of the eye distance: nobody's lip or chin begins higher
 UNFOLDED = 0.02  # of the eye distance: so far lies each row of a chin below the one above, or the lip would cut it off
 NARROWEST = 0.6  # lids never come nearer than this share of their gap
 
@@ -158,8 +159,8 @@ def _with_own_lips(old: Floats, new: Floats, wanting: float) -> Floats:
 
 def _with_own_place(old: Floats, new: Floats) -> Floats:
     """A mouth not much nearer to its nose than the old one, or farther."""
-    out, height = np.array(new), _relative(old, new, _NOSE_BASE, _LIP_TOP)
-    out[_MOUTH, 1] += (_within(height, UPPER_LIP) - 1) * (new[_LIP_TOP, 1] - new[_NOSE_BASE, 1])
+    out = np.array(new)
+    out[_MOUTH, 1] += _lower(old, new, _NOSE_BASE, _LIP_TOP, UPPER_LIP)
     return out
 
 
@@ -176,9 +177,8 @@ def _carried(codec: Codec, before: Floats, after: Floats) -> Floats:
 
 def _with_own_chin(codec: Codec, old: Floats, new: Floats) -> Floats:
     """A chin not much nearer to the mouth than the old one, or farther."""
-    out, height = np.array(new), _relative(old, new, _LIP_BOTTOM, _CHIN)
-    farther = (_within(height, CHIN) - 1) * (new[_CHIN, 1] - new[_LIP_BOTTOM, 1])
-    out[:, 1] += farther * _near(codec, _JAW, CHIN_REACH) * (1 - _near(codec, _MOUTH, MOUTH_REACH))
+    out, lower = np.array(new), _lower(old, new, _LIP_BOTTOM, _CHIN, CHIN)
+    out[:, 1] += lower * _near(codec, _JAW, CHIN_REACH) * (1 - _near(codec, _MOUTH, MOUTH_REACH))
     return out
 
 
@@ -211,6 +211,16 @@ def _relative(old: Floats, new: Floats, a: int, b: int) -> float:
     """Distance of two points, as it is seen, to that in the old face, each against the eye distance."""
     before, after = (float(np.linalg.norm((shape[a] - shape[b])[:2])) / eye_distance(shape) for shape in (old, new))
     return max(after, 0.01) / max(before, 0.01)
+
+
+def _lower(old: Floats, new: Floats, above: int, below: int, bounds: tuple[float, float]) -> float:
+    """How much lower the point `below` must lie in the new face to keep its `bounds`, to its height in the old one.
+
+    It may have come to lie on the wrong side: the upper lip of a broad smile above the base of a long nose.
+    """
+    before, after = ((shape[below, 1] - shape[above, 1]) / eye_distance(shape) for shape in (old, new))
+    least, most = (bound * max(float(before), NEAREST) for bound in bounds)
+    return (float(np.clip(after, least, most)) - float(after)) * eye_distance(new)
 
 
 def _gap(old: Floats, upper: Ints, lower: Ints, more: float, least: float) -> Floats:

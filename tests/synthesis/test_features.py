@@ -5,7 +5,7 @@ import pytest
 
 from identigen.identity.appearance import Codec
 from identigen.identity.portrait import Portrait
-from identigen.landmarks import eye_distance
+from identigen.landmarks import LIPS_INSIDE, LIPS_OUTSIDE, eye_distance
 from identigen.synthesis.features import with_own_features
 from identigen.synthesis.shaping import new_shape
 from identigen.types import Floats
@@ -18,6 +18,8 @@ def somebody_else(codec: Codec, portrait: Portrait, seed: int) -> Floats:
 
 
 UPPER_LIP, LOWER_LIP = np.array([80, 81, 82, 13, 312, 311, 310]), np.array([88, 178, 87, 14, 317, 402, 318])
+
+MOUTH = np.concatenate([LIPS_OUTSIDE, LIPS_INSIDE])
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -64,11 +66,22 @@ def test_a_mouth_neither_purses_nor_slips_under_the_nose(codec: Codec, portrait:
     code = np.random.default_rng(seed).standard_normal(len(portrait.shape_code)).astype(np.float32)
     old, new = portrait.aligned, new_shape(codec, portrait, 2 * code, 0.5)
 
-    def measured(shape: Floats, a: int, b: int) -> float:
-        return float(np.linalg.norm((shape[a] - shape[b])[:2])) / eye_distance(shape)
+    def measured(shape: Floats, a: int, b: int, axis: int) -> float:
+        return float((shape[b] - shape[a])[axis]) / eye_distance(shape)
 
-    for (a, b), (least, most) in {(78, 308): (0.8, 1.25), (2, 0): (0.55, 1.5), (17, 152): (0.7, 1.35)}.items():
-        assert least < measured(new, a, b) / measured(old, a, b) < most
+    bounds = {(78, 308, 0): (0.8, 1.25), (2, 0, 1): (0.55, 1.5), (17, 152, 1): (0.7, 1.35)}
+    for way, (least, most) in bounds.items():
+        assert least < measured(new, *way) / measured(old, *way) < most
+
+
+@pytest.mark.parametrize("higher", [0.05, 0.15, 0.3])
+def test_a_mouth_is_never_drawn_over_its_nose(codec: Codec, portrait: Portrait, higher: float) -> None:
+    """Somebody with a long nose and a high mouth: where both meet teeth would grow around the nostrils."""
+    old = portrait.aligned
+    new = np.array(old)
+    new[MOUTH, 1] -= higher * eye_distance(old)
+    drawn = with_own_features(codec, old, new, 0.0, 0.0)
+    assert drawn[0, 1] - drawn[2, 1] > 0.6 * (old[0, 1] - old[2, 1])
 
 
 def test_a_chin_begins_below_a_full_lip(codec: Codec, portrait: Portrait) -> None:
