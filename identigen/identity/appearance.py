@@ -133,6 +133,13 @@ class Mesh:
         return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
 
     @cached_property
+    def _depth(self) -> Floats:
+        """How far inside of the face's rim each map pixel lies."""
+        inside = cv2.erode(self.inside.astype(np.uint8), np.ones((3, 3), np.uint8))
+        far = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        return np.asarray(far[1:-1, 1:-1], np.float32)
+
+    @cached_property
     def _lips(self) -> Floats:
         canvas = np.zeros((SIDE, SIDE), np.uint8)
         cv2.fillPoly(canvas, [np.round(self.canonical[LIPS_OUTSIDE]).astype(np.int32)], (1,))
@@ -144,6 +151,11 @@ class Mesh:
         below_eyes = NOSE[self.canonical[NOSE, 1] > self.canonical[EYES, 1].mean()]
         cv2.fillConvexPoly(nose, cv2.convexHull(np.round(self.canonical[below_eyes]).astype(np.int32)), (1,))
         return np.asarray(cv2.dilate(nose, disc(5)) > 0)
+
+    def depth(self, reach: float) -> Floats:
+        """0 on the face's rim and off it, softly 1 from `reach` pixels inwards, `(SIDE, SIDE)`."""
+        ramp = np.clip(self._depth / reach, 0, 1)
+        return np.asarray(ramp * ramp * (3 - 2 * ramp), np.float32)
 
     def unwarp(self, pixels: npt.NDArray[Any], points: Floats, side: int = SIDE) -> Floats:
         """Look at the face `points` `(468+, 2+)` of a picture as a canonical map `(side, side, C) float32`."""

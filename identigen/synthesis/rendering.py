@@ -383,10 +383,7 @@ def _look_up(canonical: Floats, place: Floats) -> Floats:
 
 def _opacity(codec: Codec, portrait: Portrait) -> Floats:
     """Where on the map the new skin shows: inside the rim, not under hair."""
-    inside = cv2.erode(codec.mesh.inside.astype(np.uint8), np.ones((3, 3), np.uint8))
-    depth = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    ramp = np.clip(depth / RIM, 0, 1)
-    shown = ramp * ramp * (3 - 2 * ramp)
+    shown = codec.mesh.depth(RIM)
     free = cv2.GaussianBlur((~portrait.hidden).astype(np.float32), (0, 0), 2.0)
     return np.asarray(shown * np.clip(2 * free - 1, 0, 1), np.float32)
 

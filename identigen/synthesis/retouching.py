@@ -28,6 +28,7 @@ MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, 
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
 LEAST_LIDS = 0.3  # gain
+LIGHT_REACH = 30.0  # pixels of the map, from the face's rim inwards
 BEARD = NAMES.index("beard")
 
 
@@ -43,6 +44,7 @@ def impersonal_light(codec: Codec, portrait: Portrait) -> Floats:
     if cheeks.sum() < FEW:
         cheeks = codec.mesh.cheeks
     change -= (change * cheeks).sum() / cheeks.sum()  # the skin's tone, read there, stays
+    change = change * codec.mesh.depth(LIGHT_REACH)  # so does the light that goes on over the hair line and the jaw
     return from_detail(np.asarray(np.expm1(change)[..., None], np.float32), portrait.coarse)
 
 

@@ -49,6 +49,16 @@ def test_sockets_and_cheekbones_of_who_was_there_do_not_show_through(codec: Code
     assert away[1] < 0.5 * away[0]
 
 
+def test_the_light_goes_on_over_the_rim(codec: Codec, portrait: Portrait) -> None:
+    """A bright forehead that went dark at the edge of the new face would end in a line below the hair."""
+    y = np.mgrid[0:SIDE, 0:SIDE][0].astype(np.float32)
+    bright = replace(portrait, coarse=portrait.coarse * (1 + 0.3 * np.exp(-((y / 60) ** 2)))[..., None])
+    change = np.abs(np.log(brightness(impersonal_light(codec, bright)) / brightness(bright.coarse)))
+    rim = codec.mesh.inside & (codec.mesh.depth(6.0) < 1)
+    assert change[rim].max() < 0.02
+    assert change[codec.mesh.depth(40.0) == 1].max() > 0.04
+
+
 def test_cheeks_stay_as_light_as_they_were(codec: Codec, portrait: Portrait) -> None:
     y = np.mgrid[0:SIDE, 0:SIDE][0].astype(np.float32)
     pale = replace(portrait, coarse=portrait.coarse * (1 - 0.3 * np.exp(-(((y - 120) / 20) ** 2)))[..., None])
