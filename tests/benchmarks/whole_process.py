@@ -48,7 +48,7 @@ renewed = [o.subject_id for o in result.outcomes if o.applied is Operation.FACE]
 one = make_plan(people, Operation.FACE, renewed[:1])
 timed("one new face, warm", lambda: pipeline.anonymize(photo, people, one))
 by_tried = {}
-for seed in range(24):
+for seed in range(40):
     plan = make_plan(people, Operation.FACE, [renewed[seed % len(renewed)]], seed=seed)
     start = time.perf_counter()
     tried = sum(o.candidates_tried for o in pipeline.anonymize(photo, people, plan).outcomes)
