@@ -75,11 +75,11 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
 def calmed(
     codec: Codec, detail: Floats, usual: Floats, own: float = BARE_SKIN[0], furrows: float = FURROWS[0]
 ) -> Floats:
-    """A new detail map without blotches: on bare skin only the share `own` of what differs from the `usual` face, and of
-    its lines the share `furrows` of that: on a young forehead they would be a frown.
+    """A new detail map without blotches: on bare skin only the share `own` of what differs from the `usual` face.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
-    any taught face has at its place. Of a nose most is form: shaded as freely as an eye it would have furrows.
+    any taught face has at its place. Of a nose most is form: shaded as freely as an eye it would have furrows. Of lines
+    on bare skin only the share `furrows` of the rest is left: on a young forehead they are a frown.
     """
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
