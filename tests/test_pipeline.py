@@ -172,6 +172,26 @@ def test_last_touches_that_bring_the_person_back_are_left_out(
     assert (outcome.applied, outcome.verdict) == (Operation.FACE, "pass")
 
 
+def test_last_touches_that_go_too_far_are_taken_by_half(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Fading(Embedded):
+        """Finishes a new face by painting it over in one colour."""
+
+        def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
+            drawn.append(candidate)
+            return replace(candidate, pixels=np.full_like(candidate.pixels, candidate.pixels.mean()))
+
+    drawn: list[Candidate] = []
+    monkeypatch.setattr(pipeline, "_synthesisers", (Fading(),))
+    result = pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.FACE))
+    assert result.outcomes[0].applied is Operation.FACE
+    [candidate] = drawn
+    whole = candidate.coverage > 0.99
+    shown = result.photo.pixels[candidate.window.slices][whole]
+    assert shown.std() == pytest.approx(candidate.pixels[whole].std() / 2, rel=0.1)
+
+
 def test_removal_changes_the_place_and_nobody_is_seen_there(
     pipeline: Pipeline, astronaut: Photo, zidane: Photo, zidane_subjects: Subjects
 ) -> None:

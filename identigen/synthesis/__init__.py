@@ -50,7 +50,10 @@ class Synthesiser(Protocol):
         ...
 
     def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
-        """The chosen candidate with what would cost too much for all; it is measured again before anybody sees it."""
+        """The chosen candidate with what would cost too much for all, over the same window.
+
+        It is measured again before anybody sees it, and shown halfway where all the way would be unsafe.
+        """
         ...
 
 
