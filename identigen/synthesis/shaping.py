@@ -53,7 +53,7 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     """The portrait's points `(468, 3)` with the new identity's build, making up for what an earlier drawing missed."""
     # Of a turned head the outline is not the mesh's rim: moved as far as in front, it would bulge.
     yaw = abs(float(portrait.raw_condition[YAW]))
-    gain = (BUILD[0] + (BUILD[1] - BUILD[0]) * strength) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
+    gain = float(np.interp(strength, (0, 1), BUILD)) * (1 - 0.5 * float(np.clip((yaw - 12) / 28, 0, 1)))
     freedom = _inner(codec)[:, None]
     shape = portrait.aligned + gain * freedom * codec.decode_shape(code - portrait.shape_code)
     shape = shape + freedom * (_turned(shape, wanting) - shape)
