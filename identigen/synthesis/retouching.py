@@ -28,7 +28,7 @@ MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, 
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
 LEAST_LIDS = 0.3  # gain
-LIGHT_REACH = 30.0  # pixels of the map, from the face's rim inwards
+LIGHT_REACH = 18.0  # pixels of the map, from the face's rim inwards
 BEARD = NAMES.index("beard")
 
 
