@@ -361,16 +361,25 @@ class Fill:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Sighting:
+    """An `identity` that was tried, and the recogniser's `descriptor` `(d,)` of its face once it was drawn."""
+
+    identity: Floats
+    descriptor: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Company:
     """Recogniser's descriptors `(d,)` of those whom a new identity must not resemble.
 
     `source` is the person itself (None: no face was seen), `others` the people of the photo as they were, `given` the
-    identities that were given already.
+    identities that were given already. `tried` are those that would not do for this person.
     """
 
     source: Floats | None = None
     others: tuple[Floats, ...] = ()
     given: tuple[Floats, ...] = ()
+    tried: tuple[Sighting, ...] = ()
 
 
 Proposals = Generator[Candidate, Floats | None, None]

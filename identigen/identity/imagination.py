@@ -19,7 +19,7 @@ from identigen.identity.foretelling import Foretelling, load_foretelling
 from identigen.identity.lending import load_lending
 from identigen.identity.portrait import Portrait
 from identigen.identity.prior import Indices, load_prior, noise, sample
-from identigen.types import Floats
+from identigen.types import Floats, Sighting
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
 DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody needs to be farther
@@ -38,6 +38,8 @@ ODDEST = 15.5  # from the usual face, in latent units: three in four held-out fa
 MOST, LOOSEST = 3.5, 5.0  # of one trait, in its usual amounts: at leisure, and where nobody was far enough
 KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
 ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
+ELDERS, PARENTS = 5, 2  # tried in vain before others descend from the best of them; and from how many
+OWN = 0.45  # what a child has of its own; the rest (of 1, squared) is its parent's
 UNSURPRISED = 1.7  # how much more a face's own surprises differ from each other than from none, squared
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
 APPARENT = [NAMES.index(name) for name in ("age", "femininity", "beard")]
@@ -70,6 +72,9 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
     told = told_vaguely(condition, strength) + LOOSE * VAGUENESS * wobble
     codec, most = load_codec(), LOOSEST + (MOST - LOOSEST) * calm
 
+    def grown(people: Floats) -> Floats:
+        return within_reason(codec, course.conditions, course.descended(people), condition, most)
+
     def judged(people: Floats, unlike: Floats | None = None) -> Floats:
         """What each seed's people are worth `(n, each)`, if their features were lent by others so `unlike` them."""
         liked = course.likes(people, np.repeat(liking, len(people) // len(seeds), axis=0))
@@ -80,12 +85,11 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
         return np.asarray(worth.reshape(len(seeds), -1))
 
     def finalists(people: Floats, look: int) -> Indices:
-        worth = judged(within_reason(codec, course.conditions, people, condition, most))
+        worth = judged(grown(people))
         return _rows(np.argsort(-worth, axis=1, kind="stable")[:, : FINALISTS[look]], worth.shape[1])
 
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer, choose=finalists)
-    people = within_reason(codec, course.conditions, people, condition, most)
-    people, unlike = load_lending().lent(people, condition)
+    people, unlike = load_lending().lent(grown(people), condition)
     best = _rows(judged(people, unlike).argmax(1)[:, None], FINALISTS[-1])
     return np.asarray(people[best], np.float32)
 
@@ -109,7 +113,7 @@ class Course:
     """The way from one person, whose latent is `own` `(d,)`, to somebody else under a wished `condition` `(c,)`.
 
     `strangers` `(n, 128)` are other people as seen from the person's `embedding` `(128,)`: nobody shall resemble them.
-    `bias` `(128,)` is added to what is foretold.
+    `bias` `(128,)` is added to what is foretold. Whoever comes next descends from the `parent` `(d,)`, if there is one.
     """
 
     conditions: Conditions
@@ -121,6 +125,7 @@ class Course:
     strength: float
     strangers: Floats
     bias: Floats
+    parent: Floats | None = None
 
     @classmethod
     def away_from(
@@ -145,17 +150,30 @@ class Course:
             np.zeros(size, np.float32),
         )
 
-    def after(self, surprises: Sequence[Floats]) -> Course:
-        """The course once this person has turned out otherwise than was foretold `(128,)`: no face is quite linear.
+    def after(self, tried: Sequence[Sighting]) -> Course:
+        """The course once those who were `tried` have been seen.
 
-        What is learnt is their mean, as if `UNSURPRISED` more had been as foretold.
+        They turned out otherwise than was foretold, for no face is quite linear: what is learnt is the mean, as if
+        `UNSURPRISED` more had been as foretold. Once there are enough, whoever comes next descends from one of the best
+        (an evolution strategy, Rechenberg 1973): what made them come out far is inherited.
         """
-        bias = np.reshape(surprises, (-1, len(self.bias))).sum(0) / (UNSURPRISED + len(surprises))
-        return replace(self, bias=bias.astype(np.float32))
+        if not tried:
+            return self
+        seen = np.stack([sighting.descriptor for sighting in tried]) - self.embedding
+        identities = np.stack([sighting.identity for sighting in tried])
+        bias = (seen - self.moved(identities)).sum(0) / (UNSURPRISED + len(tried))
+        parent = None
+        if len(tried) >= ELDERS:
+            best = np.argsort(-self._worth(seen), kind="stable")[:PARENTS]
+            parent = identities[best[len(tried) % PARENTS]]
+        return replace(self, bias=np.asarray(bias, np.float32), parent=parent)
 
-    def surprise(self, identity: Floats, seen: Floats) -> Floats:
-        """How otherwise `(128,)` an `identity` `(d,)` came out than was foretold, who is `seen` as `(128,)`."""
-        return np.asarray(seen - self.embedding - self.moved(identity[None])[0], np.float32)
+    def descended(self, people: Floats) -> Floats:
+        """People `(n, d)` as children of the course's parent: as far from the usual face, and mostly as it is."""
+        if self.parent is None:
+            return people
+        usual = usual_identity(self.conditions, self.condition)
+        return np.asarray(usual + np.sqrt(1 - OWN**2) * (self.parent - usual) + OWN * (people - usual), np.float32)
 
     def steer(self, heading: Floats) -> Floats:
         """How far `(n, d)` people on their way shall be moved: away from the person and from the nearest stranger.
@@ -174,7 +192,9 @@ class Course:
 
     def worth(self, people: Floats) -> Floats:
         """How well `(n,)` each of `people` `(n, d)` would do: far enough, little lost, not like anybody else here."""
-        move = self.moved(people)
+        return self._worth(self.moved(people))
+
+    def _worth(self, move: Floats) -> Floats:
         lost = np.linalg.norm(move @ self.conditions.axes[:3].T, axis=1)
         keeping = TIGHT + (KEEPING - TIGHT) * leisure(self.strength)
         worth = np.minimum(self._length(self._across(move)), self.wanted) - keeping * lost

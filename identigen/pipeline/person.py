@@ -29,6 +29,7 @@ from identigen.types import (
     Outcome,
     Pixels,
     Proposals,
+    Sighting,
     Subject,
     Window,
 )
@@ -154,12 +155,13 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
     """The first candidate that is good and far away, else a good one, else the best keeper; and how many were drawn."""
     tried, best = 0, None
     reached: list[list[float]] = []  # how far beyond the threshold the candidates of each round came
-    company = scene.company(subject)
+    company, sightings = scene.company(subject), list[Sighting]()
     allowed = engine.region(scene.pixels, subject, edit)
     patience = patience_for(scene.attributes(subject)) if subject.face and subject.face.landmarks is not None else 1.0
     for strength, seeds in _rounds(engine, edit, patience):
         stronger = replace(edit, strength=strength)
-        proposals = engine.propose(scene.pixels, subject, stronger, seeds, company, scene.stop)
+        told = replace(company, tried=tuple(sightings))
+        proposals = engine.propose(scene.pixels, subject, stronger, seeds, told, scene.stop)
         seen: Floats | None = None  # the recogniser's descriptor of the last one, which teaches the engine
         left = len(seeds)
         reached.append([])
@@ -172,6 +174,8 @@ def _best_candidate(scene: Scene, engine: Synthesiser, subject: Subject, edit: E
             seen = None if likeness is None else likeness.descriptor
             if likeness is not None:
                 reached[-1].append(likeness.to_source - likeness.threshold)
+                if candidate.identity is not None:
+                    sightings.append(Sighting(candidate.identity, likeness.descriptor))
             if trial is not None and trial.margin >= LEAST_MARGIN and (best is None or _rank(trial) > _rank(best)):
                 best = trial
             if best is not None and best.is_good and (best.margin >= AMPLE or tried >= CHOOSY):

@@ -36,6 +36,7 @@ from identigen.types import (
     Operation,
     Pixels,
     Proposals,
+    Sighting,
     Stop,
     Subject,
 )
@@ -85,7 +86,7 @@ class Embedded:
     ) -> Proposals:
         """Yield one candidate for each seed, drawn when asked for; all are of the kind that `edit.seed` likes.
 
-        Told how they were seen, it foretells the next ones better.
+        Told how they were seen, it foretells the next ones better, and lets them descend from the farthest.
         """
         face = with_landmarks(pixels, subject)
         codec, conditions = load_codec(), load_conditions()
@@ -111,17 +112,17 @@ class Embedded:
         strangers = [vector - embedding for vector in (*company.others, *company.given)]
         gain = SKIN_GAIN.get(wishes.get("skin", ""), 1.0)
         sitting = sit(codec, conditions, fine, portrait, pixels, condition, gain)
-        course, surprises = Course.away_from(portrait, embedding, condition, edit.strength, strangers), list[Floats]()
+        course, tried = Course.away_from(portrait, embedding, condition, edit.strength, strangers), list(company.tried)
         for seed in seeds:
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")
             # One by one: sums over other batches differ in the last digit, and a seed shall repeat to the last byte.
-            [identity] = imagine(course.after(surprises), [seed], blend, edit.seed)
+            [identity] = imagine(course.after(tried), [seed], blend, edit.seed)
             drawing = sitting.draw(identity, edit.strength)
             window = drawing.window.placed_in(here)
             seen = yield Candidate(seed, window, drawing.pixels, drawing.coverage, identity, drawing.skin)
             if seen is not None:
-                surprises.append(course.surprise(identity, seen))
+                tried.append(Sighting(identity, seen))
 
     def finish(self, pixels: Pixels, subject: Subject, candidate: Candidate) -> Candidate:
         """Mend what drawing left behind."""
