@@ -37,7 +37,8 @@ LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
 MOST, LOOSEST = 3.5, 5.0  # of one trait, in its usual amounts: at leisure, and where nobody was far enough
 KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
-ELBOW_ROOM = 0.75  # foretold distance from everybody else in the photo
+ELBOW_ROOM, MORE_ROOM = 0.75, 0.15  # foretold distance from anybody else, or so much more than the person had
+CROWDED = 2.0  # what is wanting of it, against distance from the source
 ELDERS, PARENTS = 5, 2  # tried in vain before others descend from the best of them; and from how many
 OWN = 0.45  # what a child has of its own; the rest (of 1, squared) is its parent's
 UNSURPRISED = 1.7  # how much more a face's own surprises differ from each other than from none, squared
@@ -112,7 +113,8 @@ def _dreams(seeds: Sequence[int], kind: int | None, d: int, c: int) -> tuple[Flo
 class Course:
     """The way from one person, whose latent is `own` `(d,)`, to somebody else under a wished `condition` `(c,)`.
 
-    `strangers` `(n, 128)` are other people as seen from the person's `embedding` `(128,)`: nobody shall resemble them.
+    `strangers` `(n, 128)` are other people as seen from the person's `embedding` `(128,)`: nobody shall come nearer to
+    them than `room` `(n,)`.
     `bias` `(128,)` is added to what is foretold. Whoever comes next descends from the `parent` `(d,)`, if there is one.
     """
 
@@ -124,6 +126,7 @@ class Course:
     condition: Floats
     strength: float
     strangers: Floats
+    room: Floats
     bias: Floats
     parent: Floats | None = None
 
@@ -134,10 +137,17 @@ class Course:
         embedding: Floats,
         condition: Floats,
         strength: float,
-        strangers: Sequence[Floats] = (),
+        others: Sequence[Floats] = (),
+        given: Sequence[Floats] = (),
     ) -> Course:
-        """The course from a portrait, whose embedding is `(128,)`."""
+        """The course from a portrait, whose embedding is `(128,)`, past people who are seen as `others` and `given`.
+
+        A recogniser takes some `others` for the person already; of them nobody needs to be farther than that.
+        """
         size = len(embedding)
+        strangers = np.reshape(np.asarray([*others, *given], np.float32), (-1, size)) - embedding
+        usual = np.linalg.norm(strangers[: len(others)], axis=1).min(initial=ELBOW_ROOM)
+        room = np.repeat([min(ELBOW_ROOM, usual + MORE_ROOM), ELBOW_ROOM], [len(others), len(given)])
         return cls(
             load_conditions(),
             load_foretelling(),
@@ -146,7 +156,8 @@ class Course:
             embedding,
             condition,
             strength,
-            np.reshape(np.asarray(strangers, np.float32), (-1, size)),
+            strangers,
+            np.asarray(room, np.float32),
             np.zeros(size, np.float32),
         )
 
@@ -186,8 +197,10 @@ class Course:
         aim = self._aimed(across - self._usual, self.wanted - self._length(across))
         if len(self.strangers):
             apart = move[:, None] - self.strangers
-            nearest = apart[np.arange(len(move)), np.linalg.norm(apart, axis=2).argmin(1)]
-            aim += self._aimed(self._across(nearest), ELBOW_ROOM - self._length(nearest))
+            wanting = self.room - self._length(apart)
+            nearest = wanting.argmax(1)
+            row = np.arange(len(move))
+            aim += self._aimed(self._across(apart[row, nearest]), wanting[row, nearest])
         return np.asarray(aim @ self.foretelling.lift)
 
     def worth(self, people: Floats) -> Floats:
@@ -199,7 +212,8 @@ class Course:
         keeping = TIGHT + (KEEPING - TIGHT) * leisure(self.strength)
         worth = np.minimum(self._length(self._across(move)), self.wanted) - keeping * lost
         if len(self.strangers):
-            worth -= np.maximum(ELBOW_ROOM - self._length(move[:, None] - self.strangers).min(1), 0)
+            wanting = self.room - self._length(move[:, None] - self.strangers)
+            worth -= CROWDED * np.maximum(wanting.max(1), 0)
         return np.asarray(worth, np.float32)
 
     def likes(self, people: Floats, liking: Floats) -> Floats:

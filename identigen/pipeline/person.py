@@ -44,9 +44,9 @@ age, gender presentation or origin."""
 AMPLE, CHOOSY = 0.14, 5
 """A good candidate this far beyond the threshold is taken without looking at the others: other recognisers than ours
 will look, and they follow ours only so far. After so many candidates the best good one will do."""
-HOPELESS = 0.12
+HOPELESS = 0.2
 """Where even the farthest of the first two rounds falls short of the threshold by this much, nobody else is tried."""
-FEW, SLIM = 5, 0.05
+FEW, SLIM = 5, 0.01
 """A round ends after so many candidates where the chance that one of those left would do is less than this."""
 SCATTER, SURE_OF_IT = 0.035, 2
 """By how much candidates for one face usually differ in distance, known as well as from so many of them."""

@@ -109,10 +109,13 @@ class Embedded:
         portrait = read_portrait(codec, conditions, pixels, points, embedding, glasses_off=off)
         blend = read_blend(wishes.pop("blend", ""))
         condition = override(conditions, portrait.raw_condition, wishes)
-        strangers = [vector - embedding for vector in (*company.others, *company.given)]
         gain = SKIN_GAIN.get(wishes.get("skin", ""), 1.0)
         sitting = sit(codec, conditions, fine, portrait, pixels, condition, gain)
-        course, tried = Course.away_from(portrait, embedding, condition, edit.strength, strangers), list(company.tried)
+        asked = condition, edit.strength
+        course, tried = (
+            Course.away_from(portrait, embedding, *asked, company.others, company.given),
+            list(company.tried),
+        )
         for seed in seeds:
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")

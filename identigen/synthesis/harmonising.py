@@ -1,7 +1,8 @@
 """Mend what drawing leaves behind: ghosts, cut lips, halves of glasses, skin of another tint.
 
 The harmoniser (see `identigen.identity.harmoniser`) looks at the new face in its photo and answers with a correction,
-which is added at the photo's own scale: what is finer than its square stays as it was drawn.
+which is added at the photo's own scale: what is finer than its square stays as it was drawn, and where it smoothes, the
+face is brought back to its sharpness.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import brightness
+from identigen.identity.appearance import brightness, threefold
 from identigen.identity.harmoniser import ROOM, SIDE, correction, look, square
 from identigen.landmarks import CHEEKS, face_box
 from identigen.synthesis.complexion import colourfulness
+from identigen.synthesis.rendering import as_sharp
 from identigen.types import Candidate, Floats, Pixels, Window
 
 FEW = 50  # pixels of cheeks that tell nothing about a skin
@@ -43,7 +45,10 @@ def harmonised(pixels: Pixels, points: Floats, drawn: Candidate) -> Candidate:
         change = np.asarray(cv2.GaussianBlur(change, (0, 0), 0.42 * scale), np.float32)
     size = (around.width, around.height)
     back = cv2.warpAffine(change, to_square, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
-    return replace(drawn, pixels=np.clip(drawn.pixels + back[part], 0, 255).astype(np.float32))
+    mended = drawn.pixels + back[part]
+    sharp = as_sharp(mended, drawn.pixels, drawn.skin > 0.9)
+    mended += threefold(drawn.skin) * (sharp - mended)
+    return replace(drawn, pixels=np.clip(mended, 0, 255).astype(np.float32))
 
 
 def _cheeks(points: Floats, to_square: Floats) -> Floats:

@@ -185,7 +185,7 @@ def draw(
     skin = _without_slivers(skin, _resized(codec.mesh.facing(new), canvas.side))
     shown, opacity = _laid_on(codec, new, window, skin, canvas.opacity, finest)
     opacity = opacity * (1 - _openings(new, window))
-    shown = _as_sharp(_exposed(shown), bent, opacity > 0.9)
+    shown = as_sharp(_exposed(shown), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * threefold(opacity)
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04), np.asarray(opacity, np.float32))
 
@@ -290,7 +290,7 @@ def _focus(detail: Floats, seen: Floats, sharpness: float) -> Floats:
     return out
 
 
-def _as_sharp(shown: Floats, bent: Floats, inside: Bools) -> Floats:
+def as_sharp(shown: Floats, bent: Floats, inside: Bools) -> Floats:
     """Bring the finest band of the new skin to what the photo's own has there: its softness first, then its energy.
 
     A camera and its compression leave little of the very finest grain; skin from a map would be noisier at equal edges.

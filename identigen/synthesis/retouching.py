@@ -26,8 +26,8 @@ OWN_SIDE = 0.9  # and of what in it differs from side to side
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
-BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.5  # percentile; least highlight; share of it from which on light is held back
-LEAST_LIDS = 0.3  # gain
+BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.8  # percentile; least highlight; share of it from which on light is held back
+LIDS = (0.3, 1.3)  # gain
 LIGHT_REACH = 18.0  # pixels of the map, from the face's rim inwards
 BEARD = NAMES.index("beard")
 
@@ -153,11 +153,11 @@ def with_own_tone(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
 
 
 def with_own_lids(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map whose skin around the eyes is no darker than the photo's: no eye shadow and no rings appear."""
+    """A detail map whose skin around the eyes is about as dark as the photo's: eye shadow stays, and none appears."""
     mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
     zone = mesh.lids * seen
     if zone.sum() < FEW:
         return detail
     old, new = soft(below_skin(portrait.detail, mesh.skin * seen)), soft(below_skin(detail, mesh.skin))
-    gain = float(np.clip((old * zone).sum() / max(float((new * zone).sum()), 1e-6), LEAST_LIDS, 1))
+    gain = float(np.clip((old * zone).sum() / max(float((new * zone).sum()), 1e-6), *LIDS))
     return np.asarray(detail + threefold((1 - gain) * mesh.lids * new), np.float32)
