@@ -122,7 +122,7 @@ def test_a_cover_that_misses_the_face_is_made_stronger_and_reported(
 def test_no_safe_candidate_means_a_cover_and_never_the_face(
     pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = []
+    heard, told = [], []
 
     class Mirror:
         """An engine whose every proposal is the person itself; it remembers what it was told of them."""
@@ -137,7 +137,9 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
             window = Window.around(subject.face.box, *pixels.shape[:2])
             cut = pixels[window.slices].astype(np.float32)
             for seed in seeds:
-                seen = yield Candidate(seed, window, cut, np.ones(cut.shape[:2], np.float32))
+                told.append([int(sighting.identity[0]) for sighting in company.tried])
+                identity = np.full(1, len(told), np.float32)
+                seen = yield Candidate(seed, window, cut, np.ones(cut.shape[:2], np.float32), identity)
                 heard.append((seen, company.source))
 
         def finish(self, pixels, subject, candidate):  # type: ignore[no-untyped-def]
@@ -154,6 +156,7 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
     assert outcome.candidates_tried == FEW + 3
     assert len(heard) == outcome.candidates_tried - 1  # its first round was left before it heard of the last
     assert all(np.linalg.norm(seen - source) < 0.1 for seen, source in heard)  # told that it was the person each time
+    assert told == [[]] * FEW + [list(range(1, FEW + 1))] * 3  # a later round knows who was tried in vain before
     assert "covered" in outcome.reason
 
 

@@ -149,3 +149,19 @@ def test_eight_bits_a_kernel_say_the_same(tmp_path: Path) -> None:
     with torch.inference_mode():
         answers = network(picture, skin), again(picture, skin)
     assert (answers[0] - answers[1]).abs().max() < 0.02 * answers[0].abs().max()
+
+
+def test_what_is_mended_stays_sharp(
+    astronaut: Photo, subject: Subject, drawn: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A correction that takes away what is fine on new skin."""
+
+    def smoothing(picture: Floats, skin: Floats) -> Floats:
+        return np.asarray((cv2.GaussianBlur(picture, (0, 0), 2.0) - picture) * skin[..., None] / 2, np.float32)
+
+    monkeypatch.setattr("identigen.synthesis.harmonising.correction", smoothing)
+    assert drawn.skin is not None
+    inside = drawn.skin > 0.9
+    mended = harmonised(astronaut.pixels, points_of(subject), drawn).pixels
+    before, after = (np.abs(cv2.Laplacian(p.mean(-1), cv2.CV_32F))[inside].mean() for p in (drawn.pixels, mended))
+    assert 0.9 * before < after < 1.1 * before
