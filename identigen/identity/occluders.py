@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from identigen.identity.appearance import POINTS, Mesh
+from identigen.identity.appearance import POINTS, Mesh, brightness
 from identigen.identity.appearance import SIDE as MAP_SIDE
 from identigen.identity.unet import through
 from identigen.landmarks import EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE
@@ -36,6 +36,11 @@ FAINT = 0.3  # how likely the rest of a frame must be where some of it is certai
 SMALLEST = 24  # canonical pixels: fewer are a mole
 LEAST_FRAME = 0.02  # of the eyes' surroundings that frames cover
 LEAST_LENS = 0.35  # of each eye that dark ones cover
+LENS, WHOLE_LENS, LEAST_LIGHT = (
+    (3, 14),
+    18,
+    0.4,
+)  # canonical pixels around an eye; light through a clear one, to the cheeks'
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -55,6 +60,9 @@ def find_occluders(mesh: Mesh, pixels: Pixels, points: Floats, network: Segmente
     over, certain = (_large_parts((shares[..., k] > CERTAIN) & mesh.inside) for k in range(2))
     glasses = _kind(mesh, certain)
     worn = _large_parts((shares[..., 1] > FAINT) & mesh.inside) & (glasses != "none")
+    if glasses == "clear" and _is_tinted(mesh, mesh.unwarp(pixels, points), ~(over | worn)):
+        glasses = "dark"  # half of them would be taken for a face, though the eyes are seen
+        worn |= (_hull(mesh, RIGHT_EYE, WHOLE_LENS) | _hull(mesh, LEFT_EYE, WHOLE_LENS)) & mesh.inside
     if glasses == "clear":  # they are looked through
         worn &= ~(_hull(mesh, RIGHT_EYE, 1) | _hull(mesh, LEFT_EYE, 1))
     return Occluders(_with_edge(over) & mesh.inside, _with_edge(worn) & mesh.inside, glasses)
@@ -174,6 +182,20 @@ def _kind(mesh: Mesh, worn: Bools) -> Glasses:
         return "dark"
     around = _hull(mesh, EYES, 20)
     return "clear" if float(worn[around].mean()) > LEAST_FRAME else "none"
+
+
+def _is_tinted(mesh: Mesh, texture: Floats, bare: Bools) -> bool:
+    """Whether skin seen through either lens, below the eye, is much darker than the `bare` cheeks."""
+    grey, cheeks = brightness(texture), bare & (mesh.cheeks > 0.5)
+    if not cheeks.any():
+        return False
+    rows = np.arange(MAP_SIDE)[:, None]
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        below = rows > mesh.canonical[eye, 1].mean()
+        lens = bare & below & _hull(mesh, eye, LENS[1]) & ~_hull(mesh, eye, LENS[0])
+        if lens.sum() >= SMALLEST and np.median(grey[lens]) < LEAST_LIGHT * np.median(grey[cheeks]):
+            return True
+    return False
 
 
 def _hull(mesh: Mesh, points: npt.NDArray[np.intp], growth: int) -> Bools:

@@ -67,6 +67,15 @@ def sunglasses(picture: Pixels, points: Floats) -> Pixels:
     return out
 
 
+def tinted(picture: Pixels, points: Floats) -> Pixels:
+    """Black frames with lenses that let a quarter of the light through: the eyes are seen."""
+    lenses = np.zeros(picture.shape[:2], np.uint8)
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        x, y = points[ring, :2].mean(0).round().astype(int)
+        cv2.ellipse(lenses, (int(x), int(y) + 3), (20, 15), 0, 0, 360, (1,), -1)
+    return frames(np.where(lenses[..., None] > 0, picture // 4, picture).astype(np.uint8), points)
+
+
 def hard_shadow(picture: Pixels, points: Floats) -> Pixels:
     """The left half of the picture in the shade."""
     share = np.where(np.arange(picture.shape[1]) < points[4, 0], 0.45, 1.0)[None, :, None]
@@ -101,6 +110,19 @@ def test_a_fringe_lies_over_the_forehead(portrait: tuple[Pixels, Floats]) -> Non
     below = mesh.inside & (np.mgrid[: mesh.inside.shape[0], : mesh.inside.shape[1]][0] > mesh.canonical[4, 1])
     assert found.over[above].mean() > 0.75
     assert found.over[below].mean() < 0.1
+
+
+@pytest.mark.parametrize("draw", [sunglasses, tinted])
+def test_dark_glasses_stay_whole(portrait: tuple[Pixels, Floats], draw: Draw) -> None:
+    """Half of a lens over a new eye is neither."""
+    picture, points = portrait
+    mesh = load_codec().mesh
+    found = find_occluders(mesh, draw(picture, points), points)
+    assert found.glasses == "dark"
+    lenses = mesh.unwarp((draw(picture, points) < 0.5 * picture).all(-1).astype(np.float32), points) > 0.5
+    around = [np.linalg.norm(np.stack(np.meshgrid(*2 * [np.arange(len(lenses))]), -1) - eye, axis=-1) < 16
+              for eye in (mesh.canonical[ring].mean(0) for ring in (RIGHT_EYE, LEFT_EYE))]  # fmt: skip
+    assert (found.worn | found.over)[lenses & (around[0] | around[1])].mean() > 0.9
 
 
 def test_glasses_are_told_from_none(portrait: tuple[Pixels, Floats]) -> None:
