@@ -39,7 +39,7 @@ MOST, LOOSEST = 3.5, 5.0  # of one trait, in its usual amounts: at leisure, and 
 KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
 ELBOW_ROOM, MORE_ROOM = 0.75, 0.15  # foretold distance from anybody else, or so much more than the person had
 CROWDED = 2.0  # what is wanting of it, against distance from the source
-ELDERS, PARENTS = 5, 2  # so many are tried in vain before others descend, from the best of them
+ELDERS, PARENTS = 5, 2  # so many are tried before others descend, and from so many of the best in turn
 OWN = 0.45  # what a child has of its own; the rest (of 1, squared) is its parent's
 UNSURPRISED = 1.7  # how much more a face's own surprises differ from each other than from none, squared
 KIN = [i for i, name in enumerate(NAMES) if name.startswith("kin")]
@@ -59,8 +59,8 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
 
     For each seed several people are imagined. The one is taken who is far enough at the least change of what must stay
     and, as far as that goes, of the kind that the seed `kind` likes (each seed's own where it is None): the farthest
-    alone would look alike, and so would the farthest of several candidates. All are judged with the features that they
-    will be lent.
+    alone would look alike, and so would the farthest of several candidates. All are judged as children of the course's
+    parent, if it has one, and with the features that they will be lent.
     """
     condition, strength = course.condition, course.strength
     calm = max(leisure(strength), LEAST_CALM)
@@ -114,8 +114,8 @@ class Course:
     """The way from one person, whose latent is `own` `(d,)`, to somebody else under a wished `condition` `(c,)`.
 
     `strangers` `(n, 128)` are other people as seen from the person's `embedding` `(128,)`: nobody shall come nearer to
-    them than `room` `(n,)`.
-    `bias` `(128,)` is added to what is foretold. Whoever comes next descends from the `parent` `(d,)`, if there is one.
+    them than `room` `(n,)`. `bias` `(128,)` is added to what is foretold. Whoever comes next descends from the `parent`
+    `(d,)`, if there is one.
     """
 
     conditions: Conditions

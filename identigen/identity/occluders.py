@@ -36,11 +36,8 @@ FAINT = 0.3  # how likely the rest of a frame must be where some of it is certai
 SMALLEST = 24  # canonical pixels: fewer are a mole
 LEAST_FRAME = 0.02  # of the eyes' surroundings that frames cover
 LEAST_LENS = 0.35  # of each eye that dark ones cover
-LENS, WHOLE_LENS, LEAST_LIGHT = (
-    (3, 14),
-    18,
-    0.4,
-)  # canonical pixels around an eye; light through a clear one, to the cheeks'
+LENS, WHOLE_LENS = (3, 14), 18  # canonical pixels around an eye where a lens surely is, and as far as it may reach
+LEAST_LIGHT = 0.4  # that a clear lens lets through, to the cheeks'
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +58,7 @@ def find_occluders(mesh: Mesh, pixels: Pixels, points: Floats, network: Segmente
     glasses = _kind(mesh, certain)
     worn = _large_parts((shares[..., 1] > FAINT) & mesh.inside) & (glasses != "none")
     if glasses == "clear" and _is_tinted(mesh, mesh.unwarp(pixels, points), ~(over | worn)):
-        glasses = "dark"  # half of them would be taken for a face, though the eyes are seen
+        glasses = "dark"  # the eyes are seen, so that the network takes half of each lens for a face
         worn |= (_hull(mesh, RIGHT_EYE, WHOLE_LENS) | _hull(mesh, LEFT_EYE, WHOLE_LENS)) & mesh.inside
     if glasses == "clear":  # they are looked through
         worn &= ~(_hull(mesh, RIGHT_EYE, 1) | _hull(mesh, LEFT_EYE, 1))

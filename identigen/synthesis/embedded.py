@@ -111,11 +111,8 @@ class Embedded:
         condition = override(conditions, portrait.raw_condition, wishes)
         gain = SKIN_GAIN.get(wishes.get("skin", ""), 1.0)
         sitting = sit(codec, conditions, fine, portrait, pixels, condition, gain)
-        asked = condition, edit.strength
-        course, tried = (
-            Course.away_from(portrait, embedding, *asked, company.others, company.given),
-            list(company.tried),
-        )
+        course = Course.away_from(portrait, embedding, condition, edit.strength, company.others, company.given)
+        tried = list(company.tried)
         for seed in seeds:
             if stop is not None and stop():
                 raise Stopped("Stopped; the people who were finished are kept.")

@@ -290,14 +290,14 @@ def _focus(detail: Floats, seen: Floats, sharpness: float) -> Floats:
     return out
 
 
-def as_sharp(shown: Floats, bent: Floats, inside: Bools) -> Floats:
-    """Bring the finest band of the new skin to what the photo's own has there: its softness first, then its energy.
+def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:
+    """Bring the finest band of new skin to what a `picture` of the same place has there: softness first, then energy.
 
     A camera and its compression leave little of the very finest grain; skin from a map would be noisier at equal edges.
     """
     if inside.sum() < 50:
         return shown
-    edges, grain = _edges_and_grain(bent, inside)
+    edges, grain = _edges_and_grain(picture, inside)
     for sigma in (0.0, 0.3, 0.4, 0.5):
         soft = np.asarray(cv2.GaussianBlur(shown, (0, 0), sigma), np.float32) if sigma else shown
         soft_edges, soft_grain = _edges_and_grain(soft, inside)

@@ -131,9 +131,8 @@ def test_of_people_who_were_alike_nobody_needs_to_be_farther(sitter: tuple[Portr
     """In a crowd of small faces a recogniser takes strangers for one; identities that were given are another matter."""
     way = course(sitter)
     twin = way.embedding + 0.01 * np.eye(len(way.embedding), dtype=np.float32)[0]
-    other, given = (
-        Course.away_from(*sitter, way.condition, way.strength, **{kind: [twin]}) for kind in ("others", "given")
-    )
+    asked = (*sitter, way.condition, way.strength)
+    other, given = Course.away_from(*asked, others=[twin]), Course.away_from(*asked, given=[twin])
     assert other.room[0] < 0.2
     assert given.room[0] > 0.7
     [person] = imagine(way, [1])
