@@ -91,14 +91,22 @@ class Mesh:
         return slice(max(0, int(rows[0]) - AROUND_BROWS), int(rows[-1]) + 1 + AROUND_BROWS)
 
     @cached_property
-    def lids(self) -> Floats:
-        """1 on the skin around the eyes, off lashes and brows, softly 0 elsewhere."""
-        eyes = np.zeros((SIDE, SIDE), np.uint8)
+    def sockets(self) -> Floats:
+        """1 from the brows down to below the eyes, softly 0 elsewhere."""
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
+        for brow, eye in ((RIGHT_BROW, RIGHT_EYE), (LEFT_BROW, LEFT_EYE)):
+            corners = self.canonical[np.concatenate([brow, eye])]
+            cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(corners).astype(np.int32)), (1,))
+        soft = cv2.GaussianBlur(cv2.dilate(_even(canvas), disc(6)), (0, 0), 2.5)
+        return np.asarray(soft * self.inside, np.float32)
+
+    @cached_property
+    def eyes(self) -> Floats:
+        """1 on the eyes and their lashes, softly 0 elsewhere."""
+        canvas = np.zeros((SIDE, SIDE), np.uint8)
         for ring in (RIGHT_EYE, LEFT_EYE):
-            cv2.fillPoly(eyes, [np.round(self.canonical[ring]).astype(np.int32)], (1,))
-        around = np.asarray(cv2.dilate(eyes, disc(12)) - cv2.dilate(eyes, disc(2)), np.uint8)
-        soft = cv2.GaussianBlur(_even(around), (0, 0), 2.0)
-        return np.asarray(soft * (1 - self.brows) * self.inside, np.float32)
+            cv2.fillPoly(canvas, [np.round(self.canonical[ring]).astype(np.int32)], (1,))
+        return np.asarray(cv2.GaussianBlur(cv2.dilate(_even(canvas), disc(3)), (0, 0), 1.0), np.float32)
 
     @cached_property
     def cheeks(self) -> Floats:

@@ -33,6 +33,8 @@ FIT = (0.5, 1.5)  # least and most gain of what is lent
 CRISPEST = 1.2  # gain of its finest part, to that of the rest
 DARKEST = 0.1  # of the light around: what is darker has no hue
 KINDRED = 0.2  # of a like person, against a like feature: a young face gets no old brow
+LIKE_BROWS = 0.1  # of brows like those that are seen: made as dark, broad ones for thin ones would be pale smears
+FAINTEST, BROW_SEEN = 0.05, 0.7  # darkness of brows that are hardly there; share of one that tells of them
 FEATHER = 2.5
 
 _STAYS = {"age": 3.0, "femininity": 2.0, "beard": 1.0, "relief": 1.0, "lightness": 0.5, "kin": 0.5}
@@ -75,18 +77,18 @@ class FineDetail:
         """Where each feature lies on the map, and its weight `(h, w)` in 0..1 there."""
         return feature_zones(self.mesh)
 
-    def added(self, detail: Floats, kind: Floats, finest: Floats | None = None) -> Floats:
+    def added(self, detail: Floats, kind: Floats, finest: Floats | None = None, brows: Floats | None = None) -> Floats:
         """A detail map `(SIDE, SIDE, 3)` whose features are formed like those of people of the same `kind`.
 
         `finest` `(SIDE, SIDE)` is what a photo has of the finest detail (see `finest_detail`): in a soft one features
-        stay soft.
+        stay soft. `brows` `(2,)` are what its brows are like (see `read_brows`).
         """
         grey = brightness(detail)
         vague, seen = bands(self.mesh, grey)
         change, used = np.zeros((SIDE, SIDE), np.float32), list[Ints]()
         for name, (window, weight) in self.zones.items():
             views = [self.compared(name, turned(seen, flip)[window.slices])[None] for flip in (False, True)]
-            index, mirrored, _ = self.lenders(name, views, kind, used)
+            index, mirrored, _ = self.lenders(name, views, kind, used, brows)
             used.append(self.lent[name].people[index])
             for flip in (False, True):
                 if name == "eye" or flip == mirrored[0]:
@@ -103,7 +105,12 @@ class FineDetail:
         return _thinned(picture) * self._weights[name]
 
     def lenders(
-        self, name: str, views: Sequence[Floats], kind: Floats, used: Sequence[Ints] = ()
+        self,
+        name: str,
+        views: Sequence[Floats],
+        kind: Floats,
+        used: Sequence[Ints] = (),
+        brows: Floats | None = None,
     ) -> tuple[Ints, npt.NDArray[np.bool_], Floats]:
         """For `n` people, which example `(n,)` each is lent, which of them `(n,)` in the mirror, and how unlike it is.
 
@@ -111,6 +118,8 @@ class FineDetail:
         mirror, and both are one person's. Nobody is lent what one of `used`, each `(n,)`, would lend.
         """
         unlike = np.stack([self._unlike(name, view, kind) for view in views])
+        if name == "eye" and brows is not None:
+            unlike += LIKE_BROWS * ((self._brows - brows) ** 2).sum(1)
         for people in used:
             unlike += np.where(self.lent[name].people == people[:, None], np.inf, 0)
         if name == "eye":
@@ -129,6 +138,12 @@ class FineDetail:
         """How much each compared pixel of a feature counts."""
         shut = around_openings(self.mesh)
         return {name: np.sqrt(_thinned(weight * shut[window.slices])) for name, (window, weight) in self.zones.items()}
+
+    @cached_property
+    def _brows(self) -> Floats:
+        """What the brows of the examples of eyes are like, `(n, 2)`; see `read_brows`."""
+        dark = np.maximum(-self.lent["eye"].form, 0) * self.mesh.brows[self.zones["eye"][0].slices]
+        return np.stack([_brow(one) for one in dark])
 
     @cached_property
     def _looks(self) -> dict[str, tuple[Floats, Floats]]:
@@ -159,6 +174,28 @@ def finest_detail(detail: Floats, seen: Floats) -> Floats:
     """What is finer than `FINEST` in a detail map `(SIDE, SIDE, 3)`, `(SIDE, SIDE)`, where it is `seen`."""
     grey = brightness(detail)
     return np.asarray((grey - cv2.GaussianBlur(grey, (0, 0), FINEST)) * seen, np.float32)
+
+
+def read_brows(mesh: Mesh, detail: Floats, seen: Floats) -> Floats | None:
+    """What the brows of a detail map `(SIDE, SIDE, 3)` are like, as far as they are `seen`: how broad and how dark.
+
+    `(2,)`, in steps of a like difference; None where none is in view.
+    """
+    window = feature_zones(mesh)["eye"][0]
+    brow, dark = mesh.brows[window.slices], np.maximum(-form_of(mesh, brightness(detail), seen), 0)
+    told = []
+    for flip in (False, True):
+        there = turned(seen, flip)[window.slices] * brow
+        if there.sum() > BROW_SEEN * brow.sum():
+            told.append(_brow(turned(dark, flip)[window.slices] * there))
+    return np.asarray(np.mean(told, 0), np.float32) if told else None
+
+
+def _brow(dark: Floats) -> Floats:
+    """Hundreds of pixels that a brow `(h, w)` covers, and twice the logarithm of how `dark` it is."""
+    amount = max(float(dark.sum()), 1e-4)
+    depth = float((dark**2).sum()) / amount
+    return np.array([amount / max(depth, FAINTEST) / 100, 2 * np.log(max(depth, FAINTEST))], np.float32)
 
 
 def form_of(mesh: Mesh, grey: Floats, seen: Floats) -> Floats:

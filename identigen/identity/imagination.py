@@ -90,7 +90,7 @@ def imagine(course: Course, seeds: Sequence[int], blend: Blend | None = None, ki
         return _rows(np.argsort(-worth, axis=1, kind="stable")[:, : FINALISTS[look]], worth.shape[1])
 
     people = sample(load_prior(), TEMPERATURE * start, told, steer=course.steer, choose=finalists)
-    people, unlike = load_lending().lent(grown(people), condition)
+    people, unlike = load_lending().lent(grown(people), condition, course.brows)
     best = _rows(judged(people, unlike).argmax(1)[:, None], FINALISTS[-1])
     return np.asarray(people[best], np.float32)
 
@@ -114,8 +114,8 @@ class Course:
     """The way from one person, whose latent is `own` `(d,)`, to somebody else under a wished `condition` `(c,)`.
 
     `strangers` `(n, 128)` are other people as seen from the person's `embedding` `(128,)`: nobody shall come nearer to
-    them than `room` `(n,)`. `bias` `(128,)` is added to what is foretold. Whoever comes next descends from the `parent`
-    `(d,)`, if there is one.
+    them than `room` `(n,)`. `bias` `(128,)` is added to what is foretold. `brows` `(2,)` are what those in the photo
+    are like, if they are seen. Whoever comes next descends from the `parent` `(d,)`, if there is one.
     """
 
     conditions: Conditions
@@ -128,6 +128,7 @@ class Course:
     strangers: Floats
     room: Floats
     bias: Floats
+    brows: Floats | None = None
     parent: Floats | None = None
 
     @classmethod
@@ -159,6 +160,7 @@ class Course:
             strangers,
             np.asarray(room, np.float32),
             np.zeros(size, np.float32),
+            portrait.brows,
         )
 
     def after(self, tried: Sequence[Sighting]) -> Course:

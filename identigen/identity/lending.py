@@ -42,10 +42,11 @@ class Lending:
     vague: Mapping[str, Line]
     forms: Mapping[str, Floats]
 
-    def lent(self, identities: Floats, condition: Floats) -> tuple[Floats, Floats]:
+    def lent(self, identities: Floats, condition: Floats, brows: Floats | None = None) -> tuple[Floats, Floats]:
         """People `(n, d)` under a `condition` `(c,)` as they will be drawn, with features of three others each.
 
-        And how unlike `(n,)` theirs these features are, all three together.
+        And how unlike `(n,)` theirs these features are, all three together. `brows` `(2,)` are what the photo's are
+        like.
         """
         k = len(self.parity)
         codes = {False: identities[:, :k], True: identities[:, :k] * self.parity}
@@ -53,7 +54,7 @@ class Lending:
         unlike = np.zeros(len(out), np.float32)
         for name, looks in self.looks.items():
             views = [looks.at(codes[flip]) for flip in (False, True)]
-            index, mirrored, how_unlike = self.fine.lenders(name, views, condition[STAYS], used)
+            index, mirrored, how_unlike = self.fine.lenders(name, views, condition[STAYS], used, brows)
             unlike += how_unlike
             used.append(self.fine.lent[name].people[index])
             for flip in (False, True):

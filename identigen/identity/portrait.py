@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from identigen.identity.appearance import POINTS, Codec, coarse_light, to_detail
 from identigen.identity.conditions import NAMES, Conditions, light_cells, relief
+from identigen.identity.fine_detail import read_brows
 from identigen.identity.occluders import Glasses, find_occluders
 from identigen.landmarks import head_pose
 from identigen.types import Floats, Pixels
@@ -24,6 +25,7 @@ class Portrait:
     or glasses lie over it), `expected` (the codec's own
     rendering of `detail`). `code` and `shape_code` place the face among all faces; `aligned` `(468, 3)` is its shape,
     with `turn`, `scale`, `centre` leading back to the photo. `condition` is what a new identity has to agree with.
+    `brows` `(2,)` are what its brows are like; see `read_brows`.
     """
 
     points: Floats
@@ -41,6 +43,7 @@ class Portrait:
     centre: Floats
     raw_condition: Floats
     condition: Floats
+    brows: Floats | None
 
     def by_age(self, young_and_lined: tuple[float, float]) -> float:
         """What suits a face of this age, between what does a young one (lines are strands, shadows) and an old one."""
@@ -92,6 +95,7 @@ def read_portrait(
         centre=centre,
         raw_condition=raw,
         condition=conditions.whiten(raw),
+        brows=read_brows(mesh, detail, seen),
     )
 
 

@@ -160,7 +160,8 @@ class Sitting:
 
     def painted(self, code: Floats) -> Floats:
         """The skin of a detail `code` `(k,)` as it would look in this photo, with features that are lent."""
-        detail = self.fine.added(self.modelled(self.codec.decode(code)), self.kind, self.finest)
+        modelled = self.modelled(self.codec.decode(code))
+        detail = self.fine.added(modelled, self.kind, self.finest, self.portrait.brows)
         return self.lit(self.matched(detail))
 
     def modelled(self, detail: Floats) -> Floats:

@@ -5,22 +5,27 @@ Both grow on the person, not on whoever appears: they go with the hair around th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from identigen.identity.appearance import SIDE, Codec, brightness, broadly, remap, threefold, widely
+from identigen.identity.fine_detail import form_of
 from identigen.identity.portrait import Portrait
 from identigen.masks import disc
 from identigen.types import Floats
 
+Ints = npt.NDArray[np.intp]
+
 BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
-# Of brows, to the photo's: gain, and how dark any part may be; pixels of the map, broader than single hairs.
-BROW_GAIN, BLACKEST, A_HAIR = (0.4, 2.0), 2.0, 1.2
-BROW_CORE = 0.55  # of a brow's darkest, from which on it tells where the brow lies
-MOST_MOVED, BROW_SKIRT = 4.0, 3.0  # pixels of the map; the skin around goes with them
-FEW = 50  # pixels of the map, or of its darkness, that tell nothing
+BROW_GAIN = (0.4, 2.0)
+MOST_MOVED, BROW_SKIRT = 5.0, 3.0  # pixels of the map; the skin around goes with them
+A_HAIR, BALD = 1.0, 0.02  # pixels of the map; mean darkness along a brow that tells nothing
+IN_VIEW = 0.6  # of a brow, or nobody knows how it slants
+HAIRIEST = 60.0  # percentile of darkness along a brow: what is darker tells no more where it lies
+# What the line along a brow loses where it leads so many pixels of the map up or down, from a column to the next.
+BEND = np.array([0.02, 0.005, 0.0, 0.005, 0.02], np.float32)
+FEW = 50  # pixels of the map that tell nothing
 SOFT = 2.0  # pixels of the map: lashes, folds and hairs are finer
 
 
@@ -38,40 +43,59 @@ def with_brows_in_place(codec: Codec, detail: Floats, portrait: Portrait) -> Flo
     mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
     rows = mesh.brow_rows
     zone = mesh.brows[rows]
-    old = soft(below_skin(portrait.detail, mesh.skin * seen)[rows]) * zone * seen[rows]
-    new = soft(below_skin(detail, mesh.skin)[rows]) * zone
+    in_view = zone * seen[rows]
+    old = _hair(form_of(mesh, brightness(portrait.detail), seen)[rows], in_view)
+    new = _hair(form_of(mesh, brightness(detail), mesh.inside.astype(np.float32))[rows], zone)
     y, x = np.mgrid[0 : zone.shape[0], 0:SIDE].astype(np.float32)
     lower = np.zeros_like(zone)
     for half in (slice(0, SIDE // 2), slice(SIDE // 2, SIDE)):
-        before, after = (_lie(part[:, half], y[:, half], x[:, half]) for part in (old, new))
-        if before is None or after is None:
+        if in_view[:, half].sum() < IN_VIEW * zone[:, half].sum():
             continue
-        off = before.low - after.low + (before.slant - after.slant) * (x[:, half] - before.middle)
-        lower[:, half] = np.clip(off, -MOST_MOVED, MOST_MOVED)
+        columns = half.start + np.flatnonzero((zone[:, half] > 0.5).any(0))
+        before, after = (_line(part[:, columns], columns) for part in (old, new))
+        if before is not None and after is not None:
+            lower[:, half] = np.clip(np.polyval(before - after, x[:, half]), -MOST_MOVED, MOST_MOVED)
     lower = cv2.GaussianBlur(lower * cv2.dilate(zone, disc(round(2 * BROW_SKIRT))), (0, 0), BROW_SKIRT)
     out = detail.copy()
     out[rows] = remap(np.ascontiguousarray(detail[rows]), np.stack([x, y - lower], -1))
     return out
 
 
-@dataclass(frozen=True, slots=True)
-class _Lie:
-    """How low a brow lies, how it slants, and where its middle is, in pixels of the map."""
-
-    low: float
-    slant: float
-    middle: float
+def _hair(form: Floats, zone: Floats) -> Floats:
+    """How dark each place of the `form` `(h, w)` of brows is, in their `zone`, without single hairs."""
+    return np.asarray(cv2.GaussianBlur(np.maximum(-form, 0), (0, 0), A_HAIR) * zone, np.float32)
 
 
-def _lie(hair: Floats, y: Floats, x: Floats) -> _Lie | None:
-    """Where the darkest of a brow's `hair` `(h, w)` lies; None where there is too little."""
-    if hair.sum() < FEW:
+def _line(hair: Floats, columns: Ints) -> Floats | None:
+    """Slope and start `(2,)` of the line that a brow's `hair` `(h, n)` follows in these `columns` `(n,)` of the map.
+
+    None where there is next to no hair.
+    """
+    lows = _ridge(hair)
+    dark = hair[lows, np.arange(len(columns))]
+    if dark.mean() < BALD:
         return None
-    core = np.maximum(hair - BROW_CORE * hair.max(), 0)
-    core /= core.sum()
-    low, middle = float((core * y).sum()), float((core * x).sum())
-    slant = float((core * (x - middle) * (y - low)).sum() / max(float((core * (x - middle) ** 2).sum()), 1.0))
-    return _Lie(low, slant, middle)
+    told = np.sqrt(np.minimum(dark, np.percentile(dark, HAIRIEST)) + 1e-6)
+    return np.asarray(np.polyfit(columns, lows, 1, w=told), np.float32)
+
+
+def _ridge(hair: Floats) -> Ints:
+    """The row `(n,)` in which hair `(h, n)` is darkest, column by column, along one smooth way through all of them.
+
+    Found by dynamic programming: alone, a column would tell the fold of the lid, or a strand that falls into it.
+    """
+    h, n = hair.shape
+    rows, reach = np.arange(h), len(BEND) // 2
+    total, came = hair[:, 0], np.zeros((n, h), np.intp)
+    for column in range(1, n):
+        beyond = np.pad(total, reach, constant_values=-np.inf)
+        ways = np.stack([beyond[i : i + h] - BEND[i] for i in range(len(BEND))])
+        came[column] = rows + ways.argmax(0) - reach
+        total = hair[:, column] + ways.max(0)
+    way = [int(total.argmax())]
+    for column in range(n - 1, 0, -1):
+        way.append(int(came[column, way[-1]]))
+    return np.array(way[::-1], np.intp)
 
 
 def _with_own_beard(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -89,7 +113,6 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     """A detail map with brows of their own form, both alike, as dark as the photo's, paler where they are bushier.
 
     How dark they are where there is most hair counts as well as their sum, by which a thin brow would come out black.
-    What would be darker than any of the photo's is held back, or a brow's middle would be a block, and its tail a line.
     """
     mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
     rows = mesh.brow_rows
@@ -97,14 +120,11 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     depth, amount = _dark(below_skin(portrait.detail, mesh.skin * seen)[rows], zone)
     if zone.sum() < FEW or depth <= 0:
         return detail
-    hair = drawn = below_skin(detail, mesh.skin)[rows]
-    broad, gain, most = cv2.GaussianBlur(drawn, (0, 0), A_HAIR), 1.0, BLACKEST * depth
-    for _ in range(3):  # what is held back at the darkest is made good by the rest
-        darker, more = (old / max(new, 1e-6) for old, new in zip((depth, amount), _dark(hair, zone), strict=True))
-        gain = float(np.clip(gain * np.sqrt(darker * min(darker, more)), *BROW_GAIN))
-        hair = np.asarray(most * np.tanh(gain * broad / most) + gain * (drawn - broad), np.float32)
+    hair = below_skin(detail, mesh.skin)[rows]
+    darker, more = (old / max(new, 1e-6) for old, new in zip((depth, amount), _dark(hair, zone), strict=True))
+    gain = float(np.clip(np.sqrt(darker * min(darker, more)), *BROW_GAIN))
     out = detail.copy()
-    out[rows] -= threefold(mesh.brows[rows] * (hair - drawn))
+    out[rows] -= threefold((gain - 1) * mesh.brows[rows] * hair)
     return out
 
 

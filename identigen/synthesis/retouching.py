@@ -14,7 +14,7 @@ from identigen.identity.appearance import Codec, brightness, broadly, from_detai
 from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.complexion import Complexion, coloured
-from identigen.synthesis.hair import below_skin, soft, with_brows_in_place, with_own_hair
+from identigen.synthesis.hair import with_brows_in_place, with_own_hair
 from identigen.types import Floats
 
 BARE_SKIN, NOSE_SHADING = (0.4, 0.7), 0.65  # of young and of lined faces
@@ -27,7 +27,9 @@ LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young 
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.8  # percentile; least highlight; share of it from which on light is held back
-LIDS = (0.3, 1.3)  # gain
+OWN_SOCKETS, SOCKET_REACH = 0.7, 5.0  # share of the broad difference that goes; pixels of the map
+UNSEEN = 0.15  # of the map around a place: where less is seen, less is told
+CONTRAST = (0.3, 1.3)  # of broad light on a face, to the usual one
 LIGHT_REACH = 18.0  # pixels of the map, from the face's rim inwards
 BEARD = NAMES.index("beard")
 
@@ -35,17 +37,28 @@ BEARD = NAMES.index("beard")
 def impersonal_light(codec: Codec, portrait: Portrait) -> Floats:
     """The photo's broad light `(SIDE, SIDE, 3)` as it would fall on the average face.
 
-    Whoever stood in it is left out, or their sockets and cheekbones would show through the new skin. A full beard
-    stays: it goes on below the face.
+    Whoever stood in it is left out, or their sockets and cheekbones would show through the new skin; how strongly it
+    models a face stays: in flat light nobody has dark sockets. So does a full beard, which goes on below the face.
     """
     bearded = float(np.clip(portrait.raw_condition[BEARD], 0, 1)) * codec.mesh.beard_zone
-    change = (1 - bearded) * (codec.modelling - shared_modelling(portrait.coarse))
+    own = shared_modelling(portrait.coarse)
+    change = (1 - bearded) * (_contrast(codec, portrait, own) * codec.modelling - own)
     cheeks = codec.mesh.cheeks * portrait.seen * ~portrait.hidden
     if cheeks.sum() < FEW:
         cheeks = codec.mesh.cheeks
     change -= (change * cheeks).sum() / cheeks.sum()  # the skin's tone, read there, stays
     change = change * codec.mesh.depth(LIGHT_REACH)  # so does the light that goes on over the hair line and the jaw
     return from_detail(np.asarray(np.expm1(change)[..., None], np.float32), portrait.coarse)
+
+
+def _contrast(codec: Codec, portrait: Portrait, own: Floats) -> float:
+    """How strongly a photo's light models its face, of which `own` `(SIDE, SIDE)` is seen; 1 for usual light."""
+    weight = codec.mesh.depth(LIGHT_REACH) * portrait.seen * ~portrait.hidden
+    if weight.sum() < FEW:
+        return 1.0
+    seen, usual = (m - float((m * weight).sum() / weight.sum()) for m in (own, codec.modelling))
+    told = float((weight * seen * usual).sum() / max(float((weight * usual**2).sum()), 1e-6))
+    return float(np.clip(told, *CONTRAST))
 
 
 def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats) -> Floats:
@@ -65,7 +78,7 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
     """
     detail = with_brows_in_place(codec, detail, portrait)
     detail = with_own_lips(codec, detail, portrait)
-    detail = with_own_lids(codec, detail, portrait)
+    detail = with_own_sockets(codec, detail, portrait)
     detail = without_glare(codec, detail, portrait)
     detail = with_own_tone(codec, detail, portrait)
     detail = with_own_hair(codec, detail, portrait)
@@ -152,12 +165,14 @@ def with_own_tone(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     return np.asarray(detail - threefold(OWN_TONE * lighter * (1 - codec.mesh.lips)), np.float32)
 
 
-def with_own_lids(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map whose skin around the eyes is about as dark as the photo's: eye shadow stays, and none appears."""
-    mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
-    zone = mesh.lids * seen
-    if zone.sum() < FEW:
-        return detail
-    old, new = soft(below_skin(portrait.detail, mesh.skin * seen)), soft(below_skin(detail, mesh.skin))
-    gain = float(np.clip((old * zone).sum() / max(float((new * zone).sum()), 1e-6), *LIDS))
-    return np.asarray(detail + threefold((1 - gain) * mesh.lids * new), np.float32)
+def with_own_sockets(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+    """A detail map that is broadly about as dark as the photo's, place by place, from the brows to below the eyes.
+
+    Eye shadow stays, and none appears: most who differ much from the usual face have darker sockets, and look made up
+    or ill. The form of lids and brows is finer, and stays the new person's.
+    """
+    mesh = codec.mesh
+    skin = np.asarray(mesh.sockets * (1 - mesh.eyes) * portrait.seen * ~portrait.hidden, np.float32)
+    mass = widely(skin, SOCKET_REACH)
+    darker = widely(brightness(portrait.detail - detail) * skin, SOCKET_REACH) / np.maximum(mass, UNSEEN)
+    return np.asarray(detail + threefold(OWN_SOCKETS * darker * mesh.sockets), np.float32)

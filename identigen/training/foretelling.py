@@ -63,7 +63,7 @@ def draw_faces(
             own = np.concatenate([portrait.code, portrait.shape_code])
             rng = np.random.default_rng([row, 5])
             people = _imagined(prior, portrait.condition, len(own), row, each, rng)
-            for identity in lending.lent(people, portrait.condition)[0]:
+            for identity in lending.lent(people, portrait.condition, portrait.brows)[0]:
                 strength = rng.uniform(0.3, 1.0)
                 drawing = sitting.draw(identity, strength)
                 candidate = Candidate(0, drawing.window, drawing.pixels, drawing.coverage, identity)
