@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from identigen.identity.appearance import Codec, brightness, broadly, threefold
+from identigen.identity.appearance import Codec, brightness, broadly, threefold, widely
 from identigen.identity.portrait import Portrait
 from identigen.types import Floats
 
@@ -19,7 +19,9 @@ SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
 UNFIT, FITS = 2.5, 0.03  # medians that a tint is off by, from which on it is not skin's; what is off by less is
 OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 COLOURFUL = 15.0  # levels between the channels of skin, from which on a photo is no tinted grey
-LIPS = 50  # pixels of the map; fewer do not tell their colour
+# Pixels of the map within which lips have one colour: under a moustache they are no redder than they were. And how much
+# of the map around a place must be seen to tell it.
+LIP_REACH, UNSEEN = 3.0, 0.1
 HAIRY = 2.0  # summed squares of a brow's darkness, from which on it says more than the skin does
 
 
@@ -47,10 +49,10 @@ def read_complexion(codec: Codec, portrait: Portrait) -> Complexion:
     shade = shade_tint(codec, portrait, colourful)
     tint = portrait.detail - brightness(portrait.detail)[..., None] * (1 + shade)
     tints = broadly(tint, mesh.skin * trust)
-    lips = mesh.lips**4 * trust  # off their soft rim, which is pale
-    if lips.sum() >= LIPS:
-        red = (tint * lips[..., None]).sum((0, 1)) / lips.sum()
-        tints += mesh.lips[..., None] * (red - tints)
+    lips = np.minimum(2 * mesh.lips, 1) * trust
+    mass = threefold(widely(lips, LIP_REACH))
+    red = widely(tint * threefold(lips), LIP_REACH) / np.maximum(mass, UNSEEN)
+    tints += threefold(mesh.lips) * np.minimum(mass / UNSEEN, 1) * (red - tints)
     return Complexion(tints, shade, brow_tint(codec, portrait, shade), colourful)
 
 

@@ -25,9 +25,10 @@ OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
 OWN_SIDE = 0.9  # and of what in it differs from side to side
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
-OWN_LIPS, FEW = 0.9, 50  # share of the difference that goes; pixels of the map that tell nothing
+OWN_LIPS, LIP_REACH = 0.8, 3.0  # share of the broad difference that goes; pixels of the map
+FEW = 50  # pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.8  # percentile; least highlight; share of it from which on light is held back
-OWN_SOCKETS, SOCKET_REACH = 0.7, 5.0  # share of the broad difference that goes; pixels of the map
+OWN_SOCKETS, SOCKET_REACH = 0.7, 5.0
 UNSEEN = 0.15  # of the map around a place: where less is seen, less is told
 CONTRAST = (0.3, 1.3)  # of broad light on a face, to the usual one
 LIGHT_REACH = 18.0  # pixels of the map, from the face's rim inwards
@@ -136,12 +137,12 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
 
 
 def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map whose lips are about as dark as the photo's: make-up stays, and none appears."""
-    trust = codec.mesh.lips * portrait.seen * ~portrait.hidden
-    if trust.sum() < FEW:
-        return detail
-    darker = float((brightness(detail - portrait.detail) * trust).sum() / trust.sum())
-    return np.asarray(detail - threefold(OWN_LIPS * darker * codec.mesh.lips), np.float32)
+    """A detail map whose lips are about as dark as the photo's: make-up stays, and none appears.
+
+    Place by place, with the skin around them: no lip is broader or narrower than it looked under a moustache.
+    """
+    lips = np.minimum(2 * codec.mesh.lips, 1)
+    return detail + threefold(OWN_LIPS * lips * _darker(portrait, detail, lips, LIP_REACH))
 
 
 def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -171,8 +172,15 @@ def with_own_sockets(codec: Codec, detail: Floats, portrait: Portrait) -> Floats
     Eye shadow stays, and none appears: most who differ much from the usual face have darker sockets, and look made up
     or ill. The form of lids and brows is finer, and stays the new person's.
     """
-    mesh = codec.mesh
-    skin = np.asarray(mesh.sockets * (1 - mesh.eyes) * portrait.seen * ~portrait.hidden, np.float32)
-    mass = widely(skin, SOCKET_REACH)
-    darker = widely(brightness(portrait.detail - detail) * skin, SOCKET_REACH) / np.maximum(mass, UNSEEN)
-    return np.asarray(detail + threefold(OWN_SOCKETS * darker * mesh.sockets), np.float32)
+    sockets = codec.mesh.sockets
+    darker = _darker(portrait, detail, sockets * (1 - codec.mesh.eyes), SOCKET_REACH)
+    return detail + threefold(OWN_SOCKETS * sockets * darker)
+
+
+def _darker(portrait: Portrait, detail: Floats, zone: Floats, reach: float) -> Floats:
+    """What of the photo's darkness a detail map wants around each place `(SIDE, SIDE)`, judged by what of a `zone` is
+    seen.
+    """
+    told = np.asarray(zone * portrait.seen * ~portrait.hidden, np.float32)
+    mass = widely(told, reach)
+    return np.asarray(widely(brightness(portrait.detail - detail) * told, reach) / np.maximum(mass, UNSEEN), np.float32)
