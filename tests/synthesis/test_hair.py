@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pytest
 
 from identigen.identity.appearance import SIDE, Codec, brightness
 from identigen.identity.portrait import Portrait
@@ -22,6 +23,24 @@ def test_raised_brows_stay_raised(codec: Codec, portrait: Portrait, usual: Float
     assert off[1] < 0.5 * off[0]
     below = np.mgrid[0:SIDE, 0:SIDE][0] > 75
     assert np.allclose(placed[below], usual[below])
+
+
+@pytest.mark.parametrize("faintness", [0.25, 1.0])
+def test_brows_slant_as_they_did(codec: Codec, portrait: Portrait, faintness: float) -> None:
+    """Whoever looks friendly does not look angry, even with brows that are hardly seen."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    outwards = np.abs(x - (SIDE - 1) / 2) - 45
+
+    def brows(slant: float, low: float) -> Floats:
+        line = np.exp(-(((y - low - slant * outwards) / 2.5) ** 2) / 2)
+        return np.asarray(-0.4 * (line * codec.mesh.brows)[..., None] * np.ones(3, np.float32), np.float32)
+
+    low = float(np.average(y, weights=codec.mesh.brows))
+    kind, angry = brows(0.12, low), brows(-0.12, low)
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    placed = with_brows_in_place(codec, angry, replace(seen, detail=np.float32(faintness) * kind))
+    off = [float(np.abs(detail - kind).mean()) for detail in (angry, placed)]
+    assert off[1] < 0.5 * off[0]
 
 
 def test_brows_that_are_hidden_move_no_others(codec: Codec, portrait: Portrait, usual: Floats) -> None:
@@ -64,7 +83,7 @@ def test_a_brow_keeps_its_tail_when_it_gets_darker(codec: Codec, portrait: Portr
     faint = np.where(across < 46, 0.4, 0.15).astype(np.float32) * mesh.brows
     mended = with_own_hair(codec, flat - faint[..., None], dark).mean(-1)
     assert -0.9 < mended[inner].mean() < -0.45
-    assert mended[outer].mean() < 0.4 * mended[inner].mean()
+    assert mended[outer].mean() / mended[inner].mean() == pytest.approx(0.15 / 0.4, rel=0.1)
     assert np.allclose(mended, mended[:, ::-1], atol=1e-3)
 
 

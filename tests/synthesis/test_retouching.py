@@ -9,14 +9,13 @@ import pytest
 from identigen.identity.appearance import SIDE, Codec, brightness, shared_modelling
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.complexion import coloured, read_complexion
-from identigen.synthesis.hair import below_skin
 from identigen.synthesis.retouching import (
     calmed,
     impersonal_light,
     with_own_hardness,
-    with_own_lids,
     with_own_lips,
     with_own_shade,
+    with_own_sockets,
     with_own_tone,
     without_glare,
 )
@@ -46,8 +45,8 @@ def test_sockets_and_cheekbones_of_who_was_there_do_not_show_through(codec: Code
     pairs = ((hollow.coarse, portrait.coarse), (light, plain))
     shadow = [brightness(a)[75, 60] / brightness(b)[75, 60] for a, b in pairs]
     assert 1 - shadow[1] < 0.6 * (1 - shadow[0])
-    away = [np.abs(shared_modelling(c) - codec.modelling)[codec.mesh.inside].mean() for c in (hollow.coarse, light)]
-    assert away[1] < 0.5 * away[0]
+    away = [np.abs(shared_modelling(a) - shared_modelling(b))[codec.mesh.inside].mean() for a, b in pairs]
+    assert away[1] < 0.65 * away[0]
 
 
 def test_the_light_goes_on_over_the_rim(codec: Codec, portrait: Portrait) -> None:
@@ -56,7 +55,7 @@ def test_the_light_goes_on_over_the_rim(codec: Codec, portrait: Portrait) -> Non
     bright = replace(portrait, coarse=portrait.coarse * (1 + 0.3 * np.exp(-((y / 60) ** 2)))[..., None])
     change = np.abs(np.log(brightness(impersonal_light(codec, bright)) / brightness(bright.coarse)))
     rim = codec.mesh.inside & (codec.mesh.depth(6.0) < 1)
-    assert change[rim].max() < 0.03
+    assert change[rim].max() < 0.035
     assert change[codec.mesh.depth(40.0) == 1].max() > 0.04
 
 
@@ -136,22 +135,41 @@ def test_the_lamp_stays_on_its_side(codec: Codec, portrait: Portrait) -> None:
     assert lopsided > 1.3 * even
 
 
-def test_nobody_puts_eye_shadow_on(codec: Codec, portrait: Portrait) -> None:
-    """Lids about as dark as the photo's, nor are they wiped off; what is lighter than skin is the new person's."""
-    mesh = codec.mesh
+@pytest.mark.parametrize("shade", [-0.3, 0.3])
+def test_nobody_puts_eye_shadow_on(codec: Codec, portrait: Portrait, shade: float) -> None:
+    """Lids are about as dark as the photo's, and their folds those of the new person."""
     seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
-    lids = mesh.lids > 0.95
-    for shade in (-0.3, 0.3):
-        made_up = seen.detail + shade * mesh.lids[..., None]
-        before, after = (
-            (detail - seen.detail)[lids].mean() for detail in (made_up, with_own_lids(codec, made_up, seen))
-        )
-        assert after == pytest.approx(before, abs=0.02) if shade > 0 else after > 0.7 * before
-    skin = mesh.skin * seen.seen
-    dark = below_skin(seen.detail, skin)
-    wiped = seen.detail + 0.2 * (mesh.lids * dark)[..., None]
-    left, again = (below_skin(detail, skin)[lids].mean() for detail in (wiped, with_own_lids(codec, wiped, seen)))
-    assert left < again <= 1.02 * dark[lids].mean()
+    sockets, rows = codec.mesh.sockets[..., None], np.arange(SIDE, dtype=np.float32)
+    folds = 0.1 * np.sin(rows * 2.0)[:, None, None] * sockets
+    made_up = np.asarray(seen.detail + folds + shade * sockets, np.float32)
+    mended = with_own_sockets(codec, made_up, seen)
+    lids = (codec.mesh.sockets > 0.99) & (codec.mesh.eyes < 0.01)
+    left = (mended - seen.detail - folds)[lids]
+    assert np.abs(left).mean() < 0.45 * abs(shade)
+    assert left.std() < 0.1 * abs(shade)
+    away = codec.mesh.sockets < 0.001
+    assert np.allclose(mended[away], made_up[away], atol=1e-3)
+
+
+def test_lids_that_are_hidden_make_nobody_up(codec: Codec, portrait: Portrait) -> None:
+    masked = replace(portrait, seen=portrait.seen * (codec.mesh.sockets < 0.001))
+    pale = np.asarray(portrait.detail + 0.3 * codec.mesh.sockets[..., None], np.float32)
+    middle = (codec.mesh.sockets > 0.99) & (codec.mesh.eyes < 0.01)
+    change = np.abs(with_own_sockets(codec, pale, masked) - pale)[middle]
+    assert change.mean() < 0.03
+
+
+def test_in_flat_light_nobody_has_deep_sockets(codec: Codec, portrait: Portrait) -> None:
+    """How strongly the light models a face is the photo's."""
+
+    def depth_of(strength: float) -> float:
+        coarse = 120 * np.exp(strength * codec.modelling)[..., None] * np.ones(3, np.float32)
+        lit = replace(portrait, coarse=np.asarray(coarse, np.float32), seen=np.ones_like(portrait.seen))
+        lit = replace(lit, hidden=portrait.hidden & False)
+        return float(shared_modelling(impersonal_light(codec, lit))[codec.mesh.depth(40.0) > 0.9].std())
+
+    assert depth_of(0.4) < 0.55 * depth_of(1.0)
+    assert depth_of(5.0) < 2 * depth_of(1.0)
 
 
 def test_nobody_puts_lipstick_on(codec: Codec, portrait: Portrait) -> None:
@@ -163,7 +181,22 @@ def test_nobody_puts_lipstick_on(codec: Codec, portrait: Portrait) -> None:
     off = [np.abs((detail - portrait.detail)[where].mean(0)).max() for detail in (painted, mended)]
     assert off[1] < 0.55 * off[0]
     away = codec.mesh.lips < 0.001
-    assert np.allclose(as_dark[away], painted[away], atol=1e-3)
+    assert np.allclose(as_dark[away], painted[away], atol=3e-3)
+
+
+def test_a_moustache_still_hangs_over_the_lip(codec: Codec, portrait: Portrait) -> None:
+    """What covers half of a lip covers half of the new one, in its own colour."""
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    lips, rows = codec.mesh.lips, np.mgrid[0:SIDE, 0:SIDE][0]
+    upper = (lips * (rows < codec.mesh.canonical[13, 1] - 2))[..., None]
+    lower = (lips * (rows > codec.mesh.canonical[14, 1] + 2))[..., None]
+    grey, red = np.array([-0.3, -0.3, -0.3], np.float32), np.array([0.1, -0.3, -0.2], np.float32)
+    hairy = replace(seen, detail=np.asarray(upper * grey + lower * red, np.float32))
+    bare = np.asarray(lips[..., None] * red, np.float32)
+    mended = coloured(codec, with_own_lips(codec, bare, hairy), read_complexion(codec, hairy))
+    above, below = (mended[part[..., 0] > 0.95].mean(0) for part in (upper, lower))
+    assert above.mean() < below.mean() - 0.05
+    assert above[0] - above[1] < 0.5 * (below[0] - below[1])
 
 
 def test_no_highlight_is_brighter_than_the_photos_own(codec: Codec, portrait: Portrait) -> None:
