@@ -41,7 +41,7 @@ from identigen.types import Bools
 
 GLASSES_LIMIT = 0.3
 SEEN_LIMIT = 0.6
-DRAWN_EACH = 4
+DRAWN_EACH = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
