@@ -24,6 +24,7 @@ from identigen.types import Bools, Floats, Window
 SIDE = 192  # edge of the canonical map; the training faces are about 139 px wide, more would store only blur
 POINTS = 468  # the mesh without the irises
 COARSE_SIGMA = 15.0  # in canonical pixels: broader than a brow, narrower than a cheek
+MOUTH_GROWTH = 4
 SHADE_REACH = 10.0  # in canonical pixels: shade and colour of a cheek are broader
 AROUND_BROWS = 8  # canonical pixels
 BROADEST = 38.0  # in canonical pixels: what lamps and sky do to a whole face
@@ -75,6 +76,11 @@ class Mesh:
     def lips(self) -> Floats:
         """1 on the lips, softly 0 elsewhere."""
         return np.asarray(cv2.GaussianBlur(self._lips, (0, 0), 2.5), np.float32)
+
+    @cached_property
+    def mouth(self) -> Floats:
+        """1 on the lips and around their corners, softly 0 elsewhere."""
+        return np.asarray(cv2.GaussianBlur(cv2.dilate(self._lips, disc(MOUTH_GROWTH)), (0, 0), 2.5), np.float32)
 
     @cached_property
     def brows(self) -> Floats:

@@ -13,7 +13,7 @@ from identigen.identity.conditions import Conditions, load_conditions
 from identigen.identity.fine_detail import STAYS, FineDetail, finest_detail, load_fine_detail
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.harmoniser import load_harmoniser
-from identigen.identity.imagination import Blend, Course, imagine, usual_identity
+from identigen.identity.imagination import Blend, Course, imagine, leisure, usual_identity
 from identigen.identity.lending import load_lending
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior
@@ -153,24 +153,24 @@ class Sitting:
     def draw(self, identity: Floats, strength: float) -> Drawing:
         """Draw the `identity` `(d,)` over the face."""
         k = len(self.codec.detail_scale)
-        skin = self.painted(identity[:k])
+        skin = self.painted(identity[:k], leisure(strength))
         seen = self.sketchbook.seen(self.codec, skin, new_shape(self.codec, self.portrait, identity[k:], strength))
         wanting = NOTHING if seen is None else missed(self.sketchbook.portrait.points, seen)
         return self.laid(skin, new_shape(self.codec, self.portrait, identity[k:], strength, wanting))
 
-    def painted(self, code: Floats) -> Floats:
+    def painted(self, code: Floats, leisure: float = 1.0) -> Floats:
         """The skin of a detail `code` `(k,)` as it would look in this photo, with features that are lent."""
         modelled = self.modelled(self.codec.decode(code))
         detail = self.fine.added(modelled, self.kind, self.finest, self.portrait.brows)
-        return self.lit(self.matched(detail))
+        return self.lit(self.matched(detail, leisure))
 
     def modelled(self, detail: Floats) -> Floats:
         """A detail map `(SIDE, SIDE, 3)` as softly modelled as this photo; see `retouching.modelled`."""
         return modelled(self.codec, self.portrait, detail, self.usual)
 
-    def matched(self, detail: Floats) -> Floats:
+    def matched(self, detail: Floats, leisure: float = 1.0) -> Floats:
         """A finished detail map `(SIDE, SIDE, 3)` in the colours of this photo; see `retouching.matched`."""
-        return matched(self.codec, self.portrait, detail, self.complexion)
+        return matched(self.codec, self.portrait, detail, self.complexion, leisure)
 
     def lit(self, detail: Floats) -> Floats:
         """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""

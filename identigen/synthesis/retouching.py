@@ -28,7 +28,7 @@ MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, 
 OWN_LIPS, LIP_REACH = 0.8, 3.0  # share of the broad difference that goes; pixels of the map
 FEW = 50  # pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.8  # percentile; least highlight; share of it from which on light is held back
-OWN_SOCKETS, SOCKET_REACH = 0.7, 5.0
+OWN_SOCKETS, SOCKET_REACH = (0.2, 0.7), 5.0  # in need, and at leisure
 UNSEEN = 0.15  # of the map around a place: where less is seen, less is told
 CONTRAST = (0.3, 1.3)  # of broad light on a face, to the usual one
 LIGHT_REACH = 18.0  # pixels of the map, from the face's rim inwards
@@ -73,13 +73,15 @@ def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats) ->
     return with_own_hair(codec, detail, portrait)
 
 
-def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Complexion) -> Floats:
+def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Complexion, leisure: float = 1.0) -> Floats:
     """A map `(SIDE, SIDE, 3)` whose features are final, with the brightness of lips and hair and the colours of the
     portrait's photo: colour comes last, or what a brow has left would stay behind as its tint.
+
+    Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's.
     """
     detail = with_brows_in_place(codec, detail, portrait)
     detail = with_own_lips(codec, detail, portrait)
-    detail = with_own_sockets(codec, detail, portrait)
+    detail = with_own_sockets(codec, detail, portrait, leisure)
     detail = without_glare(codec, detail, portrait)
     detail = with_own_tone(codec, detail, portrait)
     detail = with_own_hair(codec, detail, portrait)
@@ -141,8 +143,8 @@ def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
 
     Place by place, with the skin around them: no lip is broader or narrower than it looked under a moustache.
     """
-    lips = np.minimum(2 * codec.mesh.lips, 1)
-    return detail + threefold(OWN_LIPS * lips * _darker(portrait, detail, lips, LIP_REACH))
+    mouth = codec.mesh.mouth
+    return detail + threefold(OWN_LIPS * mouth * _darker(portrait, detail, mouth, LIP_REACH))
 
 
 def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -166,7 +168,7 @@ def with_own_tone(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     return np.asarray(detail - threefold(OWN_TONE * lighter * (1 - codec.mesh.lips)), np.float32)
 
 
-def with_own_sockets(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
+def with_own_sockets(codec: Codec, detail: Floats, portrait: Portrait, leisure: float = 1.0) -> Floats:
     """A detail map that is broadly about as dark as the photo's, place by place, from the brows to below the eyes.
 
     Eye shadow stays, and none appears: most who differ much from the usual face have darker sockets, and look made up
@@ -174,7 +176,7 @@ def with_own_sockets(codec: Codec, detail: Floats, portrait: Portrait) -> Floats
     """
     sockets = codec.mesh.sockets
     darker = _darker(portrait, detail, sockets * (1 - codec.mesh.eyes), SOCKET_REACH)
-    return detail + threefold(OWN_SOCKETS * sockets * darker)
+    return detail + threefold(np.float32(np.interp(leisure, (0, 1), OWN_SOCKETS)) * sockets * darker)
 
 
 def _darker(portrait: Portrait, detail: Floats, zone: Floats, reach: float) -> Floats:
