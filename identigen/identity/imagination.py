@@ -23,11 +23,11 @@ from identigen.types import Floats, Sighting
 
 TEMPERATURE = 1.05  # of the noise: seeds shall differ; `within_reason` keeps oddities out
 DISTANCE = (1.0, 1.1)  # foretold, from the source, at strength 0 and 1: nobody needs to be farther
-PUSH, MOST_PUSHED = 2.0, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
+PUSH, MOST_PUSHED = 2.6, 0.5  # how fast the flow is steered there at strength 1; distance that is made up at a time
 LOOSE = 0.8
 CHANCES = 72  # imagining is cheap, and who is far by chance looks better than who was pushed
 FINALISTS = (36, 20)  # of them who go on after a first and a second look ahead: the best hardly ever falls
-LIKING = 1.8  # of a seed for its own kind of people, against distance from the source
+LIKING = 1.5  # of a seed for its own kind of people, against distance from the source
 ODDITY = 0.35  # how much farther away who is twice as unusual must be: who was pushed looks drawn, the nose above all
 SUITING = 0.15  # how much farther away who is lent features less like theirs must be: they look mixed
 LEAST_CALM = 0.25  # share of both that counts, however far somebody must be: a cover is better than a grimace
@@ -36,7 +36,7 @@ OVERSTATED = 1.5
 LOPSIDED = 0.6
 ODDEST = 15.5  # from the usual face, in latent units: three in four held-out faces are nearer
 MOST, LOOSEST = 3.5, 5.0  # of one trait, in its usual amounts: at leisure, and where nobody was far enough
-KEEPING, TIGHT = 0.15, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
+KEEPING, TIGHT = 0.1, 0.05  # of what must stay, against distance: at leisure, and where nobody was far enough
 ELBOW_ROOM, MORE_ROOM = 0.75, 0.15  # foretold distance from anybody else, or so much more than the person had
 CROWDED = 2.0  # what is wanting of it, against distance from the source
 ELDERS, PARENTS = 5, 2  # so many are tried before others descend, and from so many of the best in turn

@@ -55,7 +55,7 @@ class Embedded:
     operations = frozenset({Operation.FACE})
     models: tuple[str, ...] = ("identigen-appearance", "mediapipe-face-mesh", "dlib-resnet")
     # Never all the way: a grimace is worse than a cover.
-    rounds: tuple[tuple[float, int], ...] = ((0.0, 12), (0.25, 6), (0.7, 16))
+    rounds: tuple[tuple[float, int], ...] = ((0.0, 12), (0.25, 6), (0.7, 24))
 
     def prepare(self) -> None:
         """Read the weights."""

@@ -28,7 +28,8 @@ MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, 
 OWN_LIPS, LIP_REACH = 0.8, 3.0  # share of the broad difference that goes; pixels of the map
 FEW = 50  # pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.8  # percentile; least highlight; share of it from which on light is held back
-OWN_SOCKETS, SOCKET_REACH = (0.2, 0.7), 5.0  # in need, and at leisure
+# How much of it goes around the eyes: in need and at leisure, as much less where they are lighter than the photo's.
+OWN_SOCKETS, LIGHTER_SOCKETS, SLIGHT, SOCKET_REACH = (0.25, 0.8), 0.4, 0.02, 9.0
 UNSEEN = 0.15  # of the map around a place: where less is seen, less is told
 CONTRAST = (0.3, 1.3)  # of broad light on a face, to the usual one
 LIGHT_REACH = 18.0  # pixels of the map, from the face's rim inwards
@@ -176,7 +177,8 @@ def with_own_sockets(codec: Codec, detail: Floats, portrait: Portrait, leisure: 
     """
     sockets = codec.mesh.sockets
     darker = _darker(portrait, detail, sockets * (1 - codec.mesh.eyes), SOCKET_REACH)
-    return detail + threefold(np.float32(np.interp(leisure, (0, 1), OWN_SOCKETS)) * sockets * darker)
+    change = np.maximum(darker - SLIGHT, 0) + LIGHTER_SOCKETS * np.minimum(darker + SLIGHT, 0)
+    return detail + threefold(np.float32(np.interp(leisure, (0, 1), OWN_SOCKETS)) * sockets * change)
 
 
 def _darker(portrait: Portrait, detail: Floats, zone: Floats, reach: float) -> Floats:
