@@ -91,7 +91,7 @@ def test_whoever_turns_out_otherwise_teaches_what_comes_next(sitter: tuple[Portr
     assert 0 < np.linalg.norm(once.bias) < np.linalg.norm(twice.bias) < np.linalg.norm(back)
     seeds = list(range(3, 35))
     unlearnt, learnt = (np.linalg.norm(twice.moved(imagine(c, seeds)), axis=1).mean() for c in (way, twice))
-    assert learnt > unlearnt + 0.02
+    assert learnt > unlearnt + 0.01
 
 
 def test_after_enough_in_vain_others_descend_from_the_farthest(sitter: tuple[Portrait, Floats]) -> None:
