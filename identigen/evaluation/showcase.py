@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, load_codec, remap
+from identigen.identity.appearance import Codec, from_detail, load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.fine_detail import STAYS, load_fine_detail
 from identigen.identity.imagination import usual_identity, within_reason
+from identigen.identity.mesh import POINTS, SIDE, remap
 from identigen.identity.prior import load_prior, noise, sample
 from identigen.photo import encode, write_atomically
 from identigen.synthesis.retouching import calmed

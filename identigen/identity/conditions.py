@@ -12,7 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import FLOOR, Mesh, brightness
+from identigen.identity.appearance import FLOOR, brightness
+from identigen.identity.mesh import Mesh
 from identigen.landmarks import BROWS, EYES
 from identigen.models import asset, borrow
 from identigen.types import Floats

@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import SIDE, Mesh, brightness, threefold
+from identigen.identity.appearance import brightness, threefold
 from identigen.identity.conditions import NAMES
+from identigen.identity.mesh import SIDE, Mesh
 from identigen.landmarks import LIPS_INSIDE, LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.models import asset, borrow

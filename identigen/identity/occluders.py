@@ -17,8 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from identigen.identity.appearance import POINTS, Mesh, brightness
-from identigen.identity.appearance import SIDE as MAP_SIDE
+from identigen.identity.appearance import brightness
+from identigen.identity.mesh import POINTS, Mesh
+from identigen.identity.mesh import SIDE as MAP_SIDE
 from identigen.identity.unet import through
 from identigen.landmarks import EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc

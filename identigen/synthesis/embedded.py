@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from identigen.errors import EngineError, Stopped
-from identigen.identity.appearance import POINTS, Codec, Mesh, load_codec
+from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import Conditions, load_conditions
 from identigen.identity.fine_detail import STAYS, FineDetail, finest_detail, load_fine_detail
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.harmoniser import load_harmoniser
 from identigen.identity.imagination import Blend, Course, imagine, leisure, usual_identity
 from identigen.identity.lending import load_lending
+from identigen.identity.mesh import POINTS, Mesh
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior
 from identigen.landmarks import face_box, find_landmarks, mouth_openness

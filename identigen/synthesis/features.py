@@ -10,7 +10,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import Codec, Mesh
+from identigen.identity.appearance import Codec
+from identigen.identity.mesh import Mesh
 from identigen.landmarks import (
     EYES,
     LEFT_BROW,

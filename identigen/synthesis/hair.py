@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import SIDE, Codec, brightness, broadly, remap, threefold, widely
+from identigen.identity.appearance import Codec, brightness, broadly, threefold, widely
 from identigen.identity.fine_detail import form_of
+from identigen.identity.mesh import SIDE, remap
 from identigen.identity.portrait import Portrait
 from identigen.masks import disc
 from identigen.types import Floats

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import POINTS, SIDE, Codec, brightness, from_detail, remap, threefold, to_detail
+from identigen.identity.appearance import Codec, brightness, from_detail, threefold, to_detail
+from identigen.identity.mesh import POINTS, SIDE, remap
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import (
     LEFT_BROW,

@@ -7,14 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import (
-    POINTS,
-    SIDE,
-    Mesh,
-    coarse_light,
-    shared_modelling,
-    to_detail,
-)
+from identigen.identity.appearance import coarse_light, shared_modelling, to_detail
+from identigen.identity.mesh import POINTS, SIDE, Mesh
 from identigen.identity.occluders import find_occluders
 from identigen.landmarks import EYES, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, head_pose
 from identigen.training.data import Faces

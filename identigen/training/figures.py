@@ -10,8 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import POINTS, SIDE, Codec, from_detail, remap
+from identigen.identity.appearance import Codec, from_detail
 from identigen.identity.fine_detail import STAYS, FineDetail
+from identigen.identity.mesh import POINTS, SIDE, remap
 from identigen.identity.prior import noise, sample
 from identigen.landmarks import LEFT_EYE, RIGHT_EYE, face_box
 from identigen.recognition import default_recogniser

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import POINTS, Codec
+from identigen.identity.appearance import Codec
 from identigen.identity.conditions import LIGHT, NAMES, PARITY, Conditions, light_cells, relief
+from identigen.identity.mesh import POINTS
 from identigen.landmarks import head_pose
 from identigen.recognition.attributes import Axes
 from identigen.training.codec import Maps

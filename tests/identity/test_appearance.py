@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from identigen.identity.appearance import (
-    SIDE,
-    brightness,
-    coarse_light,
-    from_detail,
-    load_codec,
-    to_detail,
-)
+from identigen.identity.appearance import brightness, coarse_light, from_detail, load_codec, to_detail
+from identigen.identity.mesh import SIDE
 from identigen.types import Window
 
 RNG = np.random.default_rng(0)

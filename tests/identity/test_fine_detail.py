@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from identigen.identity.appearance import SIDE, Codec, brightness, load_codec
+from identigen.identity.appearance import Codec, brightness, load_codec
 from identigen.identity.conditions import PARITY
 from identigen.identity.fine_detail import (
     FEATURES,
@@ -21,6 +21,7 @@ from identigen.identity.fine_detail import (
     look,
     read_brows,
 )
+from identigen.identity.mesh import SIDE
 from identigen.training.codec import Maps
 from identigen.training.fine_detail import fit_fine_detail, read_unfit, save_fine_detail
 from identigen.training.latents import Latents

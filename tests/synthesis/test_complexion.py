@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from identigen.identity.appearance import SIDE, Codec, brightness
+from identigen.identity.appearance import Codec, brightness
+from identigen.identity.mesh import SIDE
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.complexion import brow_tint, coloured, read_complexion, shade_tint
 from identigen.types import Bools, Floats

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from identigen.identity.appearance import SIDE, Codec, brightness
+from identigen.identity.appearance import Codec, brightness
+from identigen.identity.mesh import SIDE
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.hair import with_brows_in_place, with_own_hair
 from identigen.types import Floats

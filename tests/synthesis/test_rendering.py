@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from identigen.identity.appearance import SIDE, Codec, load_codec
+from identigen.identity.appearance import Codec, load_codec
 from identigen.identity.conditions import load_conditions
+from identigen.identity.mesh import SIDE
 from identigen.identity.portrait import AGE, Portrait, read_portrait
 from identigen.landmarks import face_box, find_landmarks
 from identigen.synthesis.rendering import (

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from identigen.identity.appearance import SIDE, Codec, brightness, shared_modelling
+from identigen.identity.appearance import Codec, brightness, shared_modelling
+from identigen.identity.mesh import SIDE
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.complexion import coloured, read_complexion
 from identigen.synthesis.retouching import (

@@ -15,11 +15,12 @@ import cv2
 import numpy as np
 
 from identigen.composite import paste
-from identigen.identity.appearance import POINTS, load_codec
+from identigen.identity.appearance import load_codec
 from identigen.identity.conditions import load_conditions
 from identigen.identity.fine_detail import load_fine_detail
 from identigen.identity.harmoniser import SIDE, look, square
 from identigen.identity.imagination import Course, imagine
+from identigen.identity.mesh import POINTS
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.landmarks import face_box
 from identigen.recognition import default_recogniser

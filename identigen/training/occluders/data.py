@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.identity.appearance import POINTS, Mesh, coarse_light, load_codec, to_detail
+from identigen.identity.appearance import coarse_light, load_codec, to_detail
+from identigen.identity.mesh import POINTS, Mesh
 from identigen.identity.occluders import SIDE, look, outlines, square
 from identigen.landmarks import CHEEKS, NOSE
 from identigen.masks import disc
