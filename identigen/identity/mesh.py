@@ -1,7 +1,7 @@
 """The canonical map: where on it each part of a face lies, and how a photo gets there and back.
 
-Dense landmarks are laid out once, flat and exactly symmetric; a face is unwrapped triangle by triangle. Zones are given in
-pixels of that map, softly from 0 to 1.
+Dense landmarks are laid out once, flat and exactly symmetric; a face is unwrapped triangle by triangle. Zones are
+soft, from 0 to 1.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import Codec, coarse_light, to_detail
+from identigen.identity.brows import Lines, read_brow_lines
 from identigen.identity.conditions import NAMES, Conditions, light_cells, relief
 from identigen.identity.fine_detail import read_brows
 from identigen.identity.mesh import POINTS
@@ -26,7 +27,7 @@ class Portrait:
     or glasses lie over it), `expected` (the codec's own
     rendering of `detail`). `code` and `shape_code` place the face among all faces; `aligned` `(468, 3)` is its shape,
     with `turn`, `scale`, `centre` leading back to the photo. `condition` is what a new identity has to agree with.
-    `brows` `(2,)` are what its brows are like; see `read_brows`.
+    `brows` `(2,)` are what its brows are like, `brow_lines` where they lie; see `read_brows`, `read_brow_lines`.
     """
 
     points: Floats
@@ -45,6 +46,7 @@ class Portrait:
     raw_condition: Floats
     condition: Floats
     brows: Floats | None
+    brow_lines: Lines
 
     def by_age(self, young_and_lined: tuple[float, float]) -> float:
         """What suits a face of this age, between what does a young one (lines are strands, shadows) and an old one."""
@@ -97,6 +99,7 @@ def read_portrait(
         raw_condition=raw,
         condition=conditions.whiten(raw),
         brows=read_brows(mesh, detail, seen),
+        brow_lines=read_brow_lines(mesh, detail, seen),
     )
 
 

@@ -19,8 +19,8 @@ SHADE_TINT, TELLING = np.array([-0.12, 0.01, 0.11], np.float32), 0.03
 UNFIT, FITS = 2.5, 0.03  # medians that a tint is off by, from which on it is not skin's; what is off by less is
 OWN_TINT = 0.3  # of the fine tints that a new identity has of its own
 COLOURFUL = 15.0  # levels between the channels of skin, from which on a photo is no tinted grey
-# Pixels of the map within which lips have one colour: under a moustache they are no redder than they were. And how much
-# of the map around a place must be seen to tell it.
+# Pixels of the map within which lips are alike: under a moustache they are no redder than they were. And how much of
+# the map around a place must be seen to tell it.
 LIP_REACH, UNSEEN = 3.0, 0.1
 HAIRY = 2.0  # summed squares of a brow's darkness, from which on it says more than the skin does
 

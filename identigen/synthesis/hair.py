@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import Codec, brightness, broadly, threefold, widely
-from identigen.identity.fine_detail import form_of
+from identigen.identity.brows import HALVES, read_brow_lines
 from identigen.identity.mesh import SIDE, remap
 from identigen.identity.portrait import Portrait
 from identigen.masks import disc
@@ -21,11 +21,6 @@ Ints = npt.NDArray[np.intp]
 BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
 BROW_GAIN = (0.4, 2.0)
 MOST_MOVED, BROW_SKIRT = 5.0, 3.0  # pixels of the map; the skin around goes with them
-A_HAIR, BALD = 1.0, 0.02  # pixels of the map; mean darkness along a brow that tells nothing
-IN_VIEW = 0.6  # of a brow, or nobody knows how it slants
-HAIRIEST = 60.0  # percentile of darkness along a brow: what is darker tells no more where it lies
-# What the line along a brow loses where it leads so many pixels of the map up or down, from a column to the next.
-BEND = np.array([0.02, 0.005, 0.0, 0.005, 0.02], np.float32)
 FEW = 50  # pixels of the map that tell nothing
 SOFT = 2.0  # pixels of the map: lashes, folds and hairs are finer
 
@@ -41,62 +36,18 @@ def with_brows_in_place(codec: Codec, detail: Floats, portrait: Portrait) -> Flo
     The mesh follows a brow only part of the way: a raised one lies higher on its map, and whoever takes over the
     person's mood has it there as well.
     """
-    mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
-    rows = mesh.brow_rows
+    mesh, rows = codec.mesh, codec.mesh.brow_rows
     zone = mesh.brows[rows]
-    in_view = zone * seen[rows]
-    old = _hair(form_of(mesh, brightness(portrait.detail), seen)[rows], in_view)
-    new = _hair(form_of(mesh, brightness(detail), mesh.inside.astype(np.float32))[rows], zone)
+    lines = read_brow_lines(mesh, detail, mesh.inside.astype(np.float32))
     y, x = np.mgrid[0 : zone.shape[0], 0:SIDE].astype(np.float32)
     lower = np.zeros_like(zone)
-    for half in (slice(0, SIDE // 2), slice(SIDE // 2, SIDE)):
-        if in_view[:, half].sum() < IN_VIEW * zone[:, half].sum():
-            continue
-        columns = half.start + np.flatnonzero((zone[:, half] > 0.5).any(0))
-        before, after = (_line(part[:, columns], columns) for part in (old, new))
+    for half, before, after in zip(HALVES, portrait.brow_lines, lines, strict=True):
         if before is not None and after is not None:
             lower[:, half] = np.clip(np.polyval(before - after, x[:, half]), -MOST_MOVED, MOST_MOVED)
     lower = cv2.GaussianBlur(lower * cv2.dilate(zone, disc(round(2 * BROW_SKIRT))), (0, 0), BROW_SKIRT)
     out = detail.copy()
     out[rows] = remap(np.ascontiguousarray(detail[rows]), np.stack([x, y - lower], -1))
     return out
-
-
-def _hair(form: Floats, zone: Floats) -> Floats:
-    """How dark each place of the `form` `(h, w)` of brows is, in their `zone`, without single hairs."""
-    return np.asarray(cv2.GaussianBlur(np.maximum(-form, 0), (0, 0), A_HAIR) * zone, np.float32)
-
-
-def _line(hair: Floats, columns: Ints) -> Floats | None:
-    """Slope and start `(2,)` of the line that a brow's `hair` `(h, n)` follows in these `columns` `(n,)` of the map.
-
-    None where there is next to no hair.
-    """
-    lows = _ridge(hair)
-    dark = hair[lows, np.arange(len(columns))]
-    if dark.mean() < BALD:
-        return None
-    told = np.sqrt(np.minimum(dark, np.percentile(dark, HAIRIEST)) + 1e-6)
-    return np.asarray(np.polyfit(columns, lows, 1, w=told), np.float32)
-
-
-def _ridge(hair: Floats) -> Ints:
-    """The row `(n,)` in which hair `(h, n)` is darkest, column by column, along one smooth way through all of them.
-
-    Found by dynamic programming: alone, a column would tell the fold of the lid, or a strand that falls into it.
-    """
-    h, n = hair.shape
-    rows, reach = np.arange(h), len(BEND) // 2
-    total, came = hair[:, 0], np.zeros((n, h), np.intp)
-    for column in range(1, n):
-        beyond = np.pad(total, reach, constant_values=-np.inf)
-        ways = np.stack([beyond[i : i + h] - BEND[i] for i in range(len(BEND))])
-        came[column] = rows + ways.argmax(0) - reach
-        total = hair[:, column] + ways.max(0)
-    way = [int(total.argmax())]
-    for column in range(n - 1, 0, -1):
-        way.append(int(came[column, way[-1]]))
-    return np.array(way[::-1], np.intp)
 
 
 def _with_own_beard(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:

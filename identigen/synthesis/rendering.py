@@ -35,8 +35,9 @@ BEARDED, HAIR = (0.6, 1.0), 4.0  # readings from which on it is one, and wholly;
 SMOOTH = 1e-6  # energy of relief that nobody sees
 ROUGHER = 1.5  # gain that it may have to be as rough as the side of the face that it comes to
 ROUGHEST, ROUGH_REACH = (2.5, 8.0), 3.0  # medians of its energy, from which on it is left behind; pixels of the map
-LASHES, MOST_LASHES = 0.025, 3.5  # of the face, in pixels at most: the photo's own eyes reach over their lids,
-# or small ones would be slits
+# Of the face, in pixels at most: the photo's own eyes reach over their lids, or lashes would be missing, and small eyes
+# would be slits.
+LASHES, MOST_LASHES = 0.025, 3.5
 EDGE = 1.0  # pixels over which a contour fades
 FINEST, MOST_LOOKS = 2, 400_000  # looks along a pixel's edge, and in all
 SKETCHED = 128  # pixels of a face: about as large as the mesh's network sees it

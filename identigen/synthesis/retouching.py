@@ -13,7 +13,7 @@ import numpy as np
 from identigen.identity.appearance import Codec, brightness, broadly, from_detail, shared_modelling, threefold, widely
 from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
-from identigen.synthesis.complexion import Complexion, coloured
+from identigen.synthesis.complexion import LIP_REACH, Complexion, coloured
 from identigen.synthesis.hair import with_brows_in_place, with_own_hair
 from identigen.types import Floats
 
@@ -25,11 +25,12 @@ OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
 OWN_SIDE = 0.9  # and of what in it differs from side to side
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
-OWN_LIPS, LIP_REACH = 0.8, 3.0  # share of the broad difference that goes; pixels of the map
+OWN_LIPS = 0.8  # share of the broad difference that goes
 FEW = 50  # pixels of the map that tell nothing
 BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.8  # percentile; least highlight; share of it from which on light is held back
-# How much of it goes around the eyes: in need and at leisure, as much less where they are lighter than the photo's.
-OWN_SOCKETS, LIGHTER_SOCKETS, SLIGHT, SOCKET_REACH = (0.25, 0.8), 0.4, 0.02, 9.0
+# The share around the eyes, in need and at leisure; how much less of it where they are lighter than the photo's; what
+# nobody sees; and pixels of the map.
+OWN_SOCKETS, LESS_DARKENED, SLIGHT, SOCKET_REACH = (0.25, 0.8), 0.4, 0.02, 9.0
 UNSEEN = 0.15  # of the map around a place: where less is seen, less is told
 CONTRAST = (0.3, 1.3)  # of broad light on a face, to the usual one
 LIGHT_REACH = 18.0  # pixels of the map, from the face's rim inwards
@@ -145,7 +146,7 @@ def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     Place by place, with the skin around them: no lip is broader or narrower than it looked under a moustache.
     """
     mouth = codec.mesh.mouth
-    return detail + threefold(OWN_LIPS * mouth * _darker(portrait, detail, mouth, LIP_REACH))
+    return detail + threefold(OWN_LIPS * mouth * _lighter(portrait, detail, mouth, LIP_REACH))
 
 
 def without_glare(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -170,21 +171,19 @@ def with_own_tone(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
 
 
 def with_own_sockets(codec: Codec, detail: Floats, portrait: Portrait, leisure: float = 1.0) -> Floats:
-    """A detail map that is broadly about as dark as the photo's, place by place, from the brows to below the eyes.
+    """A detail map broadly not much darker than the photo's, nor much lighter, from the brows to below the eyes.
 
     Eye shadow stays, and none appears: most who differ much from the usual face have darker sockets, and look made up
     or ill. The form of lids and brows is finer, and stays the new person's.
     """
     sockets = codec.mesh.sockets
-    darker = _darker(portrait, detail, sockets * (1 - codec.mesh.eyes), SOCKET_REACH)
-    change = np.maximum(darker - SLIGHT, 0) + LIGHTER_SOCKETS * np.minimum(darker + SLIGHT, 0)
+    lighter = _lighter(portrait, detail, sockets * (1 - codec.mesh.eyes), SOCKET_REACH)
+    change = np.maximum(lighter - SLIGHT, 0) + LESS_DARKENED * np.minimum(lighter + SLIGHT, 0)
     return detail + threefold(np.float32(np.interp(leisure, (0, 1), OWN_SOCKETS)) * sockets * change)
 
 
-def _darker(portrait: Portrait, detail: Floats, zone: Floats, reach: float) -> Floats:
-    """What of the photo's darkness a detail map wants around each place `(SIDE, SIDE)`, judged by what of a `zone` is
-    seen.
-    """
+def _lighter(portrait: Portrait, detail: Floats, zone: Floats, reach: float) -> Floats:
+    """How much lighter the photo is than a detail map around each place `(SIDE, SIDE)`, judged by what is seen."""
     told = np.asarray(zone * portrait.seen * ~portrait.hidden, np.float32)
     mass = widely(told, reach)
     return np.asarray(widely(brightness(portrait.detail - detail) * told, reach) / np.maximum(mass, UNSEEN), np.float32)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from identigen.identity.appearance import Codec, brightness
+from identigen.identity.brows import read_brow_lines
 from identigen.identity.mesh import SIDE
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.hair import with_brows_in_place, with_own_hair
@@ -17,7 +18,7 @@ def test_raised_brows_stay_raised(codec: Codec, portrait: Portrait, usual: Float
     """The mesh lags behind a raised brow: it lies higher on its map, and the new one must as well."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     raised = cv2.remap(usual, x, y + 3, cv2.INTER_LINEAR)
-    surprised = replace(portrait, detail=raised, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    surprised = replace(portrait, brow_lines=read_brow_lines(codec.mesh, raised, np.ones_like(portrait.seen)))
     placed = with_brows_in_place(codec, usual, surprised)
     zone = codec.mesh.brows > 0.5
     off = [float(np.abs(brightness(detail - raised))[zone].mean()) for detail in (usual, placed)]
@@ -38,14 +39,16 @@ def test_brows_slant_as_they_did(codec: Codec, portrait: Portrait, faintness: fl
 
     low = float(np.average(y, weights=codec.mesh.brows))
     kind, angry = brows(0.12, low), brows(-0.12, low)
-    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
-    placed = with_brows_in_place(codec, angry, replace(seen, detail=np.float32(faintness) * kind))
+    lines = read_brow_lines(codec.mesh, np.float32(faintness) * kind, np.ones_like(portrait.seen))
+    placed = with_brows_in_place(codec, angry, replace(portrait, brow_lines=lines))
     off = [float(np.abs(detail - kind).mean()) for detail in (angry, placed)]
     assert off[1] < 0.5 * off[0]
 
 
 def test_brows_that_are_hidden_move_no_others(codec: Codec, portrait: Portrait, usual: Floats) -> None:
-    under_a_cap = replace(portrait, seen=portrait.seen * (codec.mesh.brows < 0.01))
+    lines = read_brow_lines(codec.mesh, portrait.detail, portrait.seen * (codec.mesh.brows < 0.01))
+    assert lines == (None, None)
+    under_a_cap = replace(portrait, brow_lines=lines)
     assert np.allclose(with_brows_in_place(codec, usual, under_a_cap), usual, atol=1e-4)
 
 

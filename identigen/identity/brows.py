@@ -1,0 +1,84 @@
+"""Where brows lie on the canonical map: how high, and how slanted.
+
+The mesh follows a brow only part of the way, so it is looked for. Found by dynamic programming, it is told from the
+fold of the lid below it and from a strand of hair above, even where it is faint.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from identigen.identity.appearance import brightness
+from identigen.identity.fine_detail import form_of
+from identigen.identity.mesh import SIDE, Mesh
+from identigen.types import Floats
+
+Ints = npt.NDArray[np.intp]
+Lines = tuple[Floats | None, Floats | None]
+
+HALVES = (slice(0, SIDE // 2), slice(SIDE // 2, SIDE))
+A_HAIR, BALD = 1.0, 0.02  # pixels of the map; mean darkness along a brow that tells nothing
+IN_VIEW = 0.6  # of a brow, or nobody knows how it slants
+HAIRIEST = 60.0  # percentile of darkness along a brow: what is darker tells no more where it lies
+# What the line along a brow loses where it leads so many pixels of the map up or down, from a column to the next.
+BEND = np.array([0.02, 0.005, 0.0, 0.005, 0.02], np.float32)
+
+
+def read_brow_lines(mesh: Mesh, detail: Floats, seen: Floats) -> Lines:
+    """The lines that both brows of a detail map `(SIDE, SIDE, 3)` follow, the right one first, where they are `seen`.
+
+    Slope and start `(2,)`, of rows from the first of `mesh.brow_rows` on over columns of the map; None for a brow that
+    is not in view, or has next to no hair.
+    """
+    rows = mesh.brow_rows
+    zone = mesh.brows[rows]
+    in_view = zone * seen[rows]
+    hair = _hair(form_of(mesh, brightness(detail), seen)[rows], in_view)
+
+    def line(half: slice) -> Floats | None:
+        if in_view[:, half].sum() < IN_VIEW * zone[:, half].sum():
+            return None
+        columns = half.start + np.flatnonzero((zone[:, half] > 0.5).any(0))
+        return _line(hair[:, columns], columns)
+
+    right, left = (line(half) for half in HALVES)
+    return right, left
+
+
+def _hair(form: Floats, zone: Floats) -> Floats:
+    """How dark each place of the `form` `(h, w)` of brows is, in their `zone`, without single hairs."""
+    return np.asarray(cv2.GaussianBlur(np.maximum(-form, 0), (0, 0), A_HAIR) * zone, np.float32)
+
+
+def _line(hair: Floats, columns: Ints) -> Floats | None:
+    """Slope and start `(2,)` of the line that a brow's `hair` `(h, n)` follows in these `columns` `(n,)` of the map.
+
+    None where there is next to no hair.
+    """
+    lows = _ridge(hair)
+    dark = hair[lows, np.arange(len(columns))]
+    if dark.mean() < BALD:
+        return None
+    told = np.sqrt(np.minimum(dark, np.percentile(dark, HAIRIEST)) + 1e-6)
+    return np.asarray(np.polyfit(columns, lows, 1, w=told), np.float32)
+
+
+def _ridge(hair: Floats) -> Ints:
+    """The row `(n,)` in which hair `(h, n)` is darkest, column by column, along one smooth way through all of them.
+
+    Found by dynamic programming: alone, a column would tell the fold of the lid, or a strand that falls into it.
+    """
+    h, n = hair.shape
+    rows, reach = np.arange(h), len(BEND) // 2
+    total, came = hair[:, 0], np.zeros((n, h), np.intp)
+    for column in range(1, n):
+        beyond = np.pad(total, reach, constant_values=-np.inf)
+        ways = np.stack([beyond[i : i + h] - BEND[i] for i in range(len(BEND))])
+        came[column] = rows + ways.argmax(0) - reach
+        total = hair[:, column] + ways.max(0)
+    way = [int(total.argmax())]
+    for column in range(n - 1, 0, -1):
+        way.append(int(came[column, way[-1]]))
+    return np.array(way[::-1], np.intp)
