@@ -12,6 +12,7 @@ from identigen import masks
 from identigen.landmarks import face_box, find_landmarks, head_pose
 from identigen.photo import encode, format_of, metadata_of, write_atomically
 from identigen.recognition import Recogniser
+from identigen.recognition.strangers import Strangers
 from identigen.report import Report
 from identigen.types import Box, Face, Floats, Outcome, Pixels, Result, Verdict, Window
 
@@ -31,31 +32,40 @@ class Likeness:
     `to_source` is the smallest of three looks (see `describe_looks`), or that of the first where others could change
     nothing: it is too near already, or to somebody else. `to_others` is about the people of the photo as they were,
     `to_given` about the identities that were given already, and `usual` is how near the person itself came to the
-    nearest of the others: in a crowd of small faces a recogniser takes strangers for one.
+    nearest of the others: in a crowd of small faces a recogniser takes strangers for one. From the `limit` on nobody is
+    taken for the source, from the `threshold` on no two for each other. They are the same, unless strangers were asked
+    (see `among`); then the new face must be `hidden` among them as well.
     """
 
     to_source: float
     to_others: float
     to_given: float
     usual: float
+    limit: float
     threshold: float
     descriptor: Floats
+    hidden: bool = True
+
+    def among(self, strangers: Strangers, source: Floats) -> Likeness:
+        """The same, judged by how many strangers the recogniser takes for `source` `(128,)`; see `Strangers`."""
+        limit = strangers.limit(source, self.threshold)
+        return replace(self, limit=limit, hidden=strangers.hide(self.descriptor, source))
 
     @property
     def verdict(self) -> Verdict:
-        """Beyond the threshold from the source and the given, and no more like the others than the person was."""
+        """Beyond the limit from the source, the threshold from the given, and not liker the others than the person."""
         apart = self.to_given >= self.threshold and self.to_others >= min(self.threshold, self.usual)
-        return "pass" if apart and self.to_source >= self.threshold else "fail"
+        return "pass" if apart and self.hidden and self.to_source >= self.limit else "fail"
 
     @property
     def margin(self) -> float:
-        """How far beyond the threshold from the source; negative when the verdict is a failure, or might become one."""
+        """How far beyond the limit from the source; negative when the verdict is a failure, or might become one."""
         apart = self.verdict == "pass" and self.to_given >= self.threshold + SPARE
-        return self.to_source - self.threshold if apart else -1.0
+        return self.to_source - self.limit if apart else -1.0
 
     @property
     def is_safe(self) -> bool:
-        """Beyond the threshold by the margin, as seen from the source; everybody else needs the threshold alone."""
+        """Beyond the limit by the margin, as seen from the source; everybody else needs the threshold alone."""
         return self.margin >= MARGIN and min(self.to_others, self.to_given) >= self.threshold
 
 
@@ -107,10 +117,12 @@ def measure(
     others: Sequence[Floats] = (),
     given: Sequence[Floats] = (),
     margin: float = 0.0,
+    strangers: Strangers | None = None,
 ) -> Likeness:
     """Describe `face`, which stands where `source` stood, and measure its distances; those to nobody are infinite.
 
-    With less than the `margin` beyond the threshold it is of no use, and is not looked at again.
+    It is judged among `strangers`, if they are given. With less than the `margin` beyond the limit it is of no use, and
+    is not looked at again.
     """
     [descriptor] = recogniser.describe(pixels, [face])
     first = Likeness(
@@ -118,9 +130,12 @@ def measure(
         to_others=_nearest(descriptor, others),
         to_given=_nearest(descriptor, given),
         usual=_nearest(source.descriptor, others),
+        limit=recogniser.threshold,
         threshold=recogniser.threshold,
         descriptor=descriptor,
     )
+    if strangers is not None:
+        first = first.among(strangers, source.descriptor)
     if first.margin < margin:
         return first
     more = recogniser.describe(pixels, _unaligned(source.face.box))

@@ -98,7 +98,7 @@ def test_faces_of_one_place(a: tuple[float, ...], b: tuple[float, ...], same: bo
 def test_what_counts_as_somebody_else(
     source: float, others: float, given: float, usual: float, verdict: str, safe: bool
 ) -> None:
-    likeness = Likeness(source, others, given, usual, 0.60, np.zeros(128, np.float32))
+    likeness = Likeness(source, others, given, usual, 0.60, 0.60, np.zeros(128, np.float32))
     assert (likeness.verdict, likeness.is_safe) == (verdict, safe)
 
 

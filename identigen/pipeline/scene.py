@@ -157,7 +157,7 @@ class Scene:
             patch=part_of(window, patch, changed.window),
             candidates_tried=candidates_tried,
             distances={name: likeness.to_source} if likeness else {},
-            thresholds={name: likeness.threshold} if likeness else {},
+            thresholds={name: likeness.limit} if likeness else {},
             verdict=likeness.verdict if likeness else "not-applicable",
             kept=kept or {},
             failed=failed,

@@ -92,7 +92,7 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     upright = np.flatnonzero([abs(head_pose(points).yaw) < MAX_YAW for points in faces.landmarks])
     drawn = draw_faces(faces, upright, codec, conditions, fine, trained.network, DRAWN_EACH, work / "drawn.npz")
     foretelling, foretold = fit_foretelling(drawn, scatter(conditions, learnt))
-    sizes = export(out, codec, conditions, fine, axes, trained.network, foretelling)
+    sizes = export(out, codec, conditions, fine, axes, trained.network, foretelling, faces.embeddings[~faces.held_out])
     figures = {
         "faces": {"listed": faces.listed, "kept": len(faces.files), "usable": int(usable.sum()), "taught": len(learn)},
         "axes": asdict(quality),

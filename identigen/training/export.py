@@ -15,6 +15,7 @@ from identigen.identity.foretelling import Foretelling
 from identigen.identity.prior import Velocity
 from identigen.recognition.attributes import Axes
 from identigen.training.fine_detail import save_fine_detail
+from identigen.types import Floats
 
 
 def export(
@@ -25,8 +26,9 @@ def export(
     axes: Axes,
     network: Velocity,
     foretelling: Foretelling,
+    strangers: Floats,
 ) -> dict[str, int]:
-    """Write seven files into `folder`; return the size of each in bytes."""
+    """Write eight files into `folder`; return the size of each in bytes."""
     from safetensors.numpy import save_file
     from safetensors.torch import save_file as save_tensors
 
@@ -49,6 +51,7 @@ def export(
     save_tensors(halves, folder / "prior.safetensors")
     save_fine_detail(fine, folder / "fine_detail.safetensors")
     save_foretelling(foretelling, folder / "foretelling.safetensors")
+    save_strangers(strangers, folder / "strangers.safetensors")
     return {path.name: path.stat().st_size for path in sorted(folder.glob("*.safetensors"))}
 
 
@@ -58,3 +61,12 @@ def save_foretelling(foretelling: Foretelling, path: Path) -> None:
 
     arrays = {field.name: np.atleast_1d(getattr(foretelling, field.name)) for field in fields(Foretelling)}
     save_file({name: np.ascontiguousarray(array, np.float16) for name, array in arrays.items()}, path)
+
+
+def save_strangers(descriptors: Floats, path: Path) -> None:
+    """Write descriptors `(n, 128)` in bytes; what they lose is a hundredth of a distance that matters."""
+    from safetensors.numpy import save_file
+
+    step = np.abs(descriptors).max(keepdims=True)[0] / 127
+    quantised = np.round(descriptors / step).astype(np.int8)
+    save_file({"descriptors": quantised, "step": np.asarray(step, np.float32)}, path)
