@@ -10,7 +10,9 @@ import pytest
 from identigen import masks
 from identigen.errors import OperationUnavailable, PlanError
 from identigen.pipeline import Pipeline, assemble, complete, derived_seed, make_plan
-from identigen.pipeline.person import AMPLE, FEW, Trial
+from identigen.pipeline.search import AMPLE, FEW, Trial
+from identigen.recognition.dlib_resnet import DlibResnet
+from identigen.recognition.strangers import Strangers, strangers_to
 from identigen.settings import Settings
 from identigen.synthesis.embedded import Embedded
 from identigen.types import Candidate, Edit, Mask, Operation, Photo, Pixels, Plan, Result, Subject, Window
@@ -158,6 +160,32 @@ def test_no_safe_candidate_means_a_cover_and_never_the_face(
     assert all(np.linalg.norm(seen - source) < 0.1 for seen, source in heard)  # told that it was the person each time
     assert told == [[]] * FEW + [list(range(1, FEW + 1))] * 3  # a later round knows who was tried in vain before
     assert "covered" in outcome.reason
+
+
+def test_whom_the_recogniser_takes_for_many_strangers_is_hidden_among_them(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Strict(DlibResnet):
+        """Takes nearly everybody for one person."""
+
+        threshold = 0.95
+
+    monkeypatch.setattr(pipeline, "recogniser", Strict())
+    plan = make_plan(astronaut_subjects, Operation.FACE)
+    [covered] = pipeline.anonymize(astronaut, astronaut_subjects, plan).outcomes
+    assert covered.applied is not Operation.FACE  # few others look as she does
+    face, usual = astronaut_subjects[0].face, strangers_to("dlib")
+    assert face is not None
+    assert usual is not None
+    source = Strict().describe(astronaut.pixels, [face])[0]
+    away = np.random.default_rng(0).standard_normal((100, 128)).astype(np.float32)
+    alike = source + 0.55 * away / np.linalg.norm(away, axis=1, keepdims=True)
+    crowd = Strangers(np.concatenate([usual.descriptors, alike]))
+    monkeypatch.setattr("identigen.pipeline.search.strangers_to", lambda name: crowd)
+    [outcome] = pipeline.anonymize(astronaut, astronaut_subjects, plan).outcomes
+    assert (outcome.applied, outcome.verdict) == (Operation.FACE, "pass")
+    assert 0.55 <= outcome.thresholds["dlib"] < outcome.distances["dlib"] < Strict.threshold
+    assert f"{outcome.thresholds['dlib']:.2f} counts as far enough" in outcome.reason
 
 
 def test_last_touches_that_bring_the_person_back_are_left_out(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from identigen import masks
 from identigen.errors import InputError
 from identigen.photo import open_photo
 from identigen.pipeline import Pipeline, make_plan
+from identigen.recognition.strangers import Strangers
 from identigen.types import Face, Floats, Mask, Operation, Outcome, Photo, Pixels, Subject
 from identigen.verification import Likeness, Source, examined, export, measure, outside_is_identical, same_face
 
@@ -100,6 +102,18 @@ def test_what_counts_as_somebody_else(
 ) -> None:
     likeness = Likeness(source, others, given, usual, 0.60, 0.60, np.zeros(128, np.float32))
     assert (likeness.verdict, likeness.is_safe) == (verdict, safe)
+
+
+def test_whom_many_strangers_look_like_is_told_apart_by_less_but_only_in_their_midst() -> None:
+    new, far = (np.full(1, place, np.float32) for place in (0.55, 0.9))
+    likeness = Likeness(0.55, 0.70, 0.70, 0.80, 0.60, 0.60, new)
+    beside = Strangers(np.array([[0.2], [0.52]], np.float32))  # one is like the source, one like the new face
+    assert likeness.verdict == "fail"
+    assert likeness.among(beside, np.zeros(1)).verdict == "pass"
+    assert replace(likeness, to_given=0.55).among(beside, np.zeros(1)).verdict == "fail"  # new faces differ as before
+    alone = Strangers(np.array([[-0.2], [-0.5]], np.float32))
+    assert likeness.among(alone, np.zeros(1)).verdict == "fail"  # nobody is nearer to it than the source
+    assert likeness.among(Strangers(np.array([far, new])), np.zeros(1)).limit == pytest.approx(0.55, abs=0.01)
 
 
 def test_every_look_has_a_say_but_only_once_the_first_is_beyond_the_threshold() -> None:

@@ -48,8 +48,12 @@ def _accept(
     scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit, chosen: Trial, tried: int, reason: str
 ) -> Outcome:
     scene.models += [*engine.models, "dlib-resnet"]
-    if chosen.likeness is not None:
-        scene.give(subject, chosen.likeness.descriptor)
+    likeness = chosen.likeness
+    if likeness is not None:
+        scene.give(subject, likeness.descriptor)
+    if likeness is not None and likeness.limit < likeness.threshold:
+        taken = f"The recogniser takes many strangers for this person, so {likeness.limit:.2f} counts as far enough."
+        reason = f"{reason} {taken}".strip()
     outcome = scene.outcome(
         subject,
         edit,
@@ -60,7 +64,7 @@ def _accept(
         seed=chosen.candidate.seed,
         reason=reason,
         candidates_tried=tried,
-        likeness=chosen.likeness,
+        likeness=likeness,
         kept=compare(scene.attributes(subject), chosen.attributes) if chosen.attributes else {},
     )
     return _with_second_opinion(scene, subject, chosen, outcome)

@@ -170,14 +170,12 @@ class Search:
         proposals = self.engine.propose(self.scene.pixels, self.subject, stronger, seeds, told, self.scene.stop)
         reached: list[float] = []  # how far beyond the threshold each of this round came
         seen: Floats | None = None  # the recogniser's descriptor of the last one, which teaches the engine
-        for left in reversed(range(len(seeds))):
-            candidate = _next(proposals, seen)
-            if candidate is None:
-                break
+        left = len(seeds)
+        while (candidate := _next(proposals, seen)) is not None:
+            self.tried, left = self.tried + 1, left - 1
             # Who comes no farther than a good one cannot take its place.
             needed = self.best.margin if self.best is not None and self.best.is_good else LEAST_MARGIN
             trial = self._try(candidate, needed)
-            self.tried += 1
             likeness = None if trial is None else trial.likeness
             seen = None if likeness is None else likeness.descriptor
             if likeness is not None:

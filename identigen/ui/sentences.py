@@ -27,6 +27,7 @@ _GERMAN = {
     "No face can be seen, so the head is covered instead.": "Kein Gesicht ist zu sehen, stattdessen wird der Kopf verdeckt.",
     "The face cannot be read well enough for a new one; covered instead.": "Das Gesicht ist für ein neues nicht gut genug zu lesen; stattdessen verdeckt.",
     "None of {} new identities by the {} engine was far enough from the person.": "Von {} neuen Identitäten des Verfahrens „{}“ war keine weit genug von der Person entfernt.",
+    "The recogniser takes many strangers for this person, so {} counts as far enough.": "Der Erkenner hält viele Fremde für diese Person, deshalb zählt {} als weit genug.",
     "The person is covered instead.": "Die Person wird stattdessen verdeckt.",
     "There is no second opinion: {}": "Eine zweite Meinung gibt es nicht: {}",
     "The {} engine could not draw this person: {}": "Das Verfahren „{}“ konnte diese Person nicht zeichnen: {}",

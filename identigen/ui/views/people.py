@@ -113,7 +113,7 @@ def badge(outcome: Outcome, t: Words) -> str:
     if outcome.applied is Operation.REMOVE:
         return f'<p class="badge good">{icon("check")}{t("verdict.gone")}</p>'
     text = f"{t(f'verdict.{outcome.verdict}')}{_distance(outcome)}"
-    return f'<p class="badge good" title="{measured(outcome, t)}">{icon("check")}{text}</p>'
+    return f'<p class="badge good" title="{t.told(outcome.reason) or measured(outcome, t)}">{icon("check")}{text}</p>'
 
 
 def _distance(outcome: Outcome) -> str:
