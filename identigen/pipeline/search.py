@@ -208,9 +208,9 @@ class Search:
                     self.runner_up = _better(again, self.runner_up)
 
     def _finished(self, chosen: Trial, strangers: Strangers | None = None) -> Trial:
-        """The chosen candidate with the engine's last touches, or with half of them; as it was where both are unsafe.
+        """The chosen candidate with the engine's last touches, or with half of them; as it was where both do harm.
 
-        Touches lead back towards faces as they usually are, and so a little towards the person.
+        Touches lead back towards faces as they usually are: a little towards the person, or towards another age.
         """
         touched = self.engine.finish(self.scene.pixels, self.subject, chosen.candidate)
         if touched is chosen.candidate:
@@ -218,7 +218,9 @@ class Search:
         halfway = replace(touched, pixels=(chosen.candidate.pixels + touched.pixels) / 2)
         for candidate in (touched, halfway):
             trial = self._try(candidate, strangers=strangers)
-            if trial is not None and trial.margin >= min(MARGIN, chosen.margin):
+            if trial is None or trial.margin < min(MARGIN, chosen.margin):
+                continue
+            if trial.seems_alike or not chosen.seems_alike:
                 return trial
         return chosen
 
