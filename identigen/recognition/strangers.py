@@ -1,7 +1,7 @@
 """Strangers, as the recogniser sees them: how many of them does it take for one person?
 
-Its threshold is right for most people. A child it takes for every tenth other child, and nobody can look as different
-as the threshold asks who shall still be one. What a distance is worth is told by the distances of strangers, the cohort
+Its threshold is right for most people. Small children it takes for every second other one, and nobody can look as
+different as the threshold asks who shall still be a child. What a distance is worth is told by the distances of strangers, the cohort
 (Auckenthaler et al. 2000, who did so for voices).
 """
 
