@@ -1,8 +1,8 @@
 """Strangers, as the recogniser sees them: how many of them does it take for one person?
 
-Its threshold is right for most people. Small children it takes for every second other one, and nobody can look as
-different as the threshold asks who shall still be a child. What a distance is worth is told by the distances of strangers, the cohort
-(Auckenthaler et al. 2000, who did so for voices).
+Its threshold is right for most people. Of small children it takes every second pair for one, and nobody can look as
+different as the threshold asks who shall still be a child. What a distance is worth is told by the distances of
+strangers, the cohort (Auckenthaler et al. 2000, who did so for voices).
 """
 
 from __future__ import annotations
