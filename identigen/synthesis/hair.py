@@ -11,8 +11,7 @@ import numpy.typing as npt
 
 from identigen.identity.appearance import Codec, brightness, threefold, widely
 from identigen.identity.brows import HALVES, read_brow_lines
-from identigen.identity.fine_detail import form_of
-from identigen.identity.mesh import SIDE, Mesh, remap
+from identigen.identity.mesh import SIDE, remap
 from identigen.identity.portrait import Portrait
 from identigen.masks import disc
 from identigen.types import Floats
@@ -20,7 +19,7 @@ from identigen.types import Floats
 Ints = npt.NDArray[np.intp]
 
 BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
-BROW_GAIN = (0.4, 1.5)
+BROW_GAIN, HIGHER_THAN_BROWS = (0.4, 1.5), 27  # pixels of the map
 MOST_MOVED, BROW_SKIRT = 5.0, 3.0  # pixels of the map; the skin around goes with them
 FEW = 50  # pixels of the map that tell nothing
 SOFT = 2.0  # pixels of the map: lashes, folds and hairs are finer
@@ -67,28 +66,31 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
 
     How dark they are where there is most hair counts as well as their sum, by which a thin brow would come out black.
     """
-    mesh, seen = codec.mesh, np.asarray(portrait.seen * ~portrait.hidden, np.float32)
-    zone = (mesh.brows * seen)[mesh.brow_rows]
-    depth, amount = _dark(_brow_form(mesh, portrait.detail, seen), zone)
+    rows, brows = codec.mesh.brow_rows, codec.mesh.brows[codec.mesh.brow_rows]
+    zone = brows * np.asarray(portrait.seen * ~portrait.hidden, np.float32)[rows]
+    depth, amount = _dark(_brow_hair(portrait.detail)[rows], zone)
     if zone.sum() < FEW or depth <= 0:
         return detail
-    form = _brow_form(mesh, detail, mesh.inside.astype(np.float32))
-    darker, more = (old / max(new, 1e-6) for old, new in zip((depth, amount), _dark(form, zone), strict=True))
+    hair = _brow_hair(detail)[rows]
+    darker, more = (old / max(new, 1e-6) for old, new in zip((depth, amount), _dark(hair, zone), strict=True))
     gain = float(np.clip(np.sqrt(darker * min(darker, more)), *BROW_GAIN))
-    hair = form if gain < 1 else np.minimum(form, 0)  # a fainter brow's rims would stay behind as a pale ridge
     out = detail.copy()
-    out[mesh.brow_rows] += threefold((gain - 1) * mesh.brows[mesh.brow_rows] * hair)
+    out[rows] -= threefold((gain - 1) * brows * hair)
     return out
 
 
-def _brow_form(mesh: Mesh, detail: Floats, seen: Floats) -> Floats:
-    """How much lighter than the skin just around them, which may be a deep socket, the rows of the brows are."""
-    return form_of(mesh, brightness(detail), seen)[mesh.brow_rows]
+def _brow_hair(detail: Floats) -> Floats:
+    """How much darker than what is above *and* below it each place of a map is, `(SIDE, SIDE)`: hair, and no socket.
+
+    A black top hat (Serra 1982) as high as no brow is.
+    """
+    higher = np.ones((HIGHER_THAN_BROWS, 1), np.uint8)
+    return np.asarray(cv2.morphologyEx(brightness(detail), cv2.MORPH_BLACKHAT, higher), np.float32)
 
 
-def _dark(form: Floats, zone: Floats) -> tuple[float, float]:
-    """How dark a brow's `form` is in a `zone` where it is darkest, and its sum there; both without single hairs."""
-    even = soft(np.maximum(-form, 0))
+def _dark(hair: Floats, zone: Floats) -> tuple[float, float]:
+    """How dark `hair` is in a `zone` where it is darkest, and its sum there; both without single hairs."""
+    even = soft(hair)
     amount = float((even * zone).sum())
     return float((even**2 * zone).sum()) / max(amount, 1e-6), amount
 

@@ -102,3 +102,14 @@ def test_a_bushy_brow_is_no_bar_where_the_photos_are_thin(codec: Codec, portrait
         for picture in (thin.detail, bushy, with_own_hair(codec, bushy, thin))
     ]
     assert abs(amounts[2] - amounts[0]) < 0.4 * abs(amounts[1] - amounts[0])
+
+
+def test_a_brow_over_a_deep_socket_is_not_faded(codec: Codec, portrait: Portrait) -> None:
+    """What is dark around a brow is no hair: counted as such it would leave a bare ridge of the brow."""
+    mesh = codec.mesh
+    brow, skin = 0.3 * mesh.brows[..., None] ** 4, np.zeros((SIDE, SIDE, 3), np.float32)
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    deep = np.asarray(0.3 * cv2.GaussianBlur(mesh.sockets, (0, 0), 6)[..., None] * np.ones(3), np.float32)
+    mended = with_own_hair(codec, skin - brow - deep, replace(seen, detail=np.asarray(skin - brow, np.float32)))
+    told = brow[..., 0] > 0.2
+    assert (mended + deep).mean(-1)[told].mean() == pytest.approx(-brow[..., 0][told].mean(), rel=0.2)
