@@ -19,7 +19,7 @@ from identigen.types import Floats
 Ints = npt.NDArray[np.intp]
 
 BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
-BROW_GAIN, HIGHER_THAN_BROWS = (0.4, 1.5), 27  # pixels of the map
+BROW_GAIN, HIGHER_THAN_BROWS = (0.4, 1.25), 27  # pixels of the map
 MOST_MOVED, BROW_SKIRT = 5.0, 3.0  # pixels of the map; the skin around goes with them
 FEW = 50  # pixels of the map that tell nothing
 SOFT = 2.0  # pixels of the map: lashes, folds and hairs are finer
@@ -68,31 +68,30 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     """
     rows, brows = codec.mesh.brow_rows, codec.mesh.brows[codec.mesh.brow_rows]
     zone = brows * np.asarray(portrait.seen * ~portrait.hidden, np.float32)[rows]
-    depth, amount = _dark(_brow_hair(portrait.detail)[rows], zone)
+    depth, amount = _dark(_brow_hair(soft(brightness(portrait.detail)))[rows], zone)
     if zone.sum() < FEW or depth <= 0:
         return detail
-    hair = _brow_hair(detail)[rows]
-    darker, more = (old / max(new, 1e-6) for old, new in zip((depth, amount), _dark(hair, zone), strict=True))
+    new = _dark(_brow_hair(soft(brightness(detail)))[rows], zone)
+    darker, more = (there / max(here, 1e-6) for there, here in zip((depth, amount), new, strict=True))
     gain = float(np.clip(np.sqrt(darker * min(darker, more)), *BROW_GAIN))
     out = detail.copy()
-    out[rows] -= threefold((gain - 1) * brows * hair)
+    out[rows] -= threefold((gain - 1) * brows * _brow_hair(brightness(detail))[rows])
     return out
 
 
-def _brow_hair(detail: Floats) -> Floats:
+def _brow_hair(grey: Floats) -> Floats:
     """How much darker than what is above *and* below it each place of a map is, `(SIDE, SIDE)`: hair, and no socket.
 
     A black top hat (Serra 1982) as high as no brow is.
     """
     higher = np.ones((HIGHER_THAN_BROWS, 1), np.uint8)
-    return np.asarray(cv2.morphologyEx(brightness(detail), cv2.MORPH_BLACKHAT, higher), np.float32)
+    return np.asarray(cv2.morphologyEx(np.ascontiguousarray(grey), cv2.MORPH_BLACKHAT, higher), np.float32)
 
 
 def _dark(hair: Floats, zone: Floats) -> tuple[float, float]:
-    """How dark `hair` is in a `zone` where it is darkest, and its sum there; both without single hairs."""
-    even = soft(hair)
-    amount = float((even * zone).sum())
-    return float((even**2 * zone).sum()) / max(amount, 1e-6), amount
+    """How dark `hair` is in a `zone` where it is darkest, and its sum there."""
+    amount = float((hair * zone).sum())
+    return float((hair**2 * zone).sum()) / max(amount, 1e-6), amount
 
 
 def soft(picture: Floats) -> Floats:
