@@ -52,8 +52,8 @@ FEW, SLIM = 5, 0.01
 """A round ends after so many candidates where the chance that one of those left would do is less than this."""
 SCATTER, SURE_OF_IT = 0.035, 2
 """By how much candidates for one face usually differ in distance, known as well as from so many of them."""
-NOT_FAR = 0.25
-"""Further rounds go less far by the share of this by which the threshold is more than is needed."""
+MILDER = 0.25
+"""Later rounds go the less far, the lower the limit is: so much below the threshold they would go no farther."""
 ABOUT_AS_SURE = 0.8
 
 
@@ -96,12 +96,12 @@ def search(scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit) -> t
 
     Candidates come in rounds, each farther away from the person, until one will do.
     """
-    hunt = Search.begun(scene, engine, subject, edit)
-    for strength, seeds in hunt.rounds():
-        hunt.go_through(strength, seeds)
-        if hunt.is_over(strength):
+    ours = Search.begun(scene, engine, subject, edit)
+    for strength, seeds in ours.rounds():
+        ours.go_through(strength, seeds)
+        if ours.is_over(strength):
             break
-    return hunt.chosen(), hunt.tried
+    return ours.chosen(), ours.tried
 
 
 @dataclass(eq=False, slots=True)
@@ -145,7 +145,7 @@ class Search:
         for share, usual in self.engine.rounds:
             count = round(patience * usual)
             seeds = [derived_seed(edit.seed, index) for index in range(start, start + count)]
-            yield edit.strength + share * (1.0 - self.slack / NOT_FAR) * (1.0 - edit.strength), seeds
+            yield edit.strength + share * (1.0 - self.slack / MILDER) * (1.0 - edit.strength), seeds
             start += count
 
     @property
