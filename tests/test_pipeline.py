@@ -171,9 +171,10 @@ def test_whom_the_recogniser_takes_for_many_strangers_is_hidden_among_them(
         threshold = 0.95
 
     monkeypatch.setattr(pipeline, "recogniser", Strict())
+    monkeypatch.setattr("identigen.pipeline.search.strangers_to", lambda name: None)
     plan = make_plan(astronaut_subjects, Operation.FACE)
     [covered] = pipeline.anonymize(astronaut, astronaut_subjects, plan).outcomes
-    assert covered.applied is not Operation.FACE  # few others look as she does
+    assert covered.applied is not Operation.FACE  # nobody can look that different
     face, usual = astronaut_subjects[0].face, strangers_to("dlib")
     assert face is not None
     assert usual is not None
