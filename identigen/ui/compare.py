@@ -5,7 +5,7 @@ A trial keeps a preview, not the whole photo: six methods of a large photo would
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -59,8 +59,9 @@ def method_of(key: str) -> Method:
 class Figures:
     """What was measured of one method, over everybody whom it changed.
 
-    `engines` are those that took part; `nearest` is the smallest distance of a new face to its source (None where no
-    face is left), `changes` the mean absolute change of each attribute that should stay.
+    `engines` are those that took part; `nearest` is the smallest distance of a new face to its source and `threshold`
+    what it had to reach, which is less for some people (both None where no face is left); `changes` is the mean
+    absolute change of each attribute that should stay.
     """
 
     people: int
@@ -133,16 +134,17 @@ def possible(operations: Mapping[Operation, Availability]) -> list[Method]:
 def measure(outcomes: Sequence[Outcome]) -> Figures:
     """Sum up outcomes of one method."""
     changed = [outcome for outcome in outcomes if outcome.applied is not Operation.KEEP]
-    distances = [v for outcome in changed for v in outcome.distances.values() if v != float("inf")]
-    thresholds = [v for outcome in changed for v in outcome.thresholds.values()]
+    nearest, threshold = _nearest(
+        (distance, outcome.thresholds[name]) for outcome in changed for name, distance in outcome.distances.items()
+    )
     return Figures(
         people=len(changed),
         passed=sum(outcome.verdict == "pass" for outcome in changed),
         gone=sum(outcome.verdict == "not-applicable" for outcome in changed),
         failed=sum(outcome.verdict == "fail" for outcome in changed),
         instead=sum(outcome.applied is not outcome.asked for outcome in changed),
-        nearest=min(distances, default=None),
-        threshold=max(thresholds, default=None),
+        nearest=nearest,
+        threshold=threshold,
         seconds=sum(outcome.seconds for outcome in changed),
         engines=tuple(sorted({outcome.engine for outcome in changed})),
         changes=MappingProxyType({name: _mean_change(changed, name) for name in MEASURED if _has(changed, name)}),
@@ -151,14 +153,15 @@ def measure(outcomes: Sequence[Outcome]) -> Figures:
 
 def total(figures: Sequence[Figures]) -> Figures:
     """Sum up the figures of several photos; changes of attributes are left out, their means would need the people."""
+    nearest, threshold = _nearest((f.nearest, f.threshold) for f in figures)
     return Figures(
         people=sum(f.people for f in figures),
         passed=sum(f.passed for f in figures),
         gone=sum(f.gone for f in figures),
         failed=sum(f.failed for f in figures),
         instead=sum(f.instead for f in figures),
-        nearest=min((f.nearest for f in figures if f.nearest is not None), default=None),
-        threshold=max((f.threshold for f in figures if f.threshold is not None), default=None),
+        nearest=nearest,
+        threshold=threshold,
         seconds=sum(f.seconds for f in figures),
         engines=tuple(sorted({engine for f in figures for engine in f.engines})),
     )
@@ -208,6 +211,12 @@ def _changed(comparison: Comparison, place: int, method: Method, step: Callable[
     trials = tuple(step(t) if t.method == method else t for t in photos[place].trials)
     photos[place] = replace(photos[place], trials=trials)
     return replace(comparison, photos=tuple(photos))
+
+
+def _nearest(measured: Iterable[tuple[float | None, float | None]]) -> tuple[float | None, float | None]:
+    """The smallest distance that was `measured`, with the threshold that goes with it; None twice where none was."""
+    known = [(distance, least) for distance, least in measured if distance is not None and distance < float("inf")]
+    return min(known, key=lambda pair: pair[0], default=(None, None))
 
 
 def _has(outcomes: Sequence[Outcome], name: str) -> bool:

@@ -128,6 +128,15 @@ def test_the_page_for_the_meeting_holds_everything_itself(language):
     assert "Jane" not in page
 
 
+def test_the_smallest_distance_stands_beside_what_was_asked_of_that_person():
+    """Whom the recogniser hardly tells from others has a limit of their own."""
+    child, adult = outcome(1, 0.53, thresholds={"dlib": 0.5}), outcome(2, 0.71)
+    together = compare.measure([child, adult])
+    apart = compare.total([compare.measure([adult]), compare.measure([child])])
+    assert (together.nearest, together.threshold) == (apart.nearest, apart.threshold) == (0.53, 0.5)
+    assert dict(lines_of(together, "en"))["Smallest distance"] == "0.53 (> 0.50)"
+
+
 def test_figures_are_written_once_and_in_words():
     lines = dict(lines_of(comparison().photos[0].trials[0].figures, "en"))
     assert lines["Smallest distance"] == "0.70 (> 0.60)"
