@@ -27,6 +27,9 @@ OVAL = np.array([10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397,
 RIGHT_EYE = np.array([33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246])
 LEFT_EYE = np.array([263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466])
 EYES = np.concatenate([RIGHT_EYE, LEFT_EYE])
+# Above each eye, from its outer to its inner corner: the upper lid, and where it goes over into the brow's bone.
+RIGHT_LID = np.array([[247, 30, 29, 27, 28, 56, 190], [113, 225, 224, 223, 222, 221, 189]])
+LEFT_LID = np.array([[467, 260, 259, 257, 258, 286, 414], [342, 445, 444, 443, 442, 441, 413]])
 LIPS_INSIDE = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191])
 LIPS_OUTSIDE = np.array([61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185])
 RIGHT_BROW = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46])
@@ -109,8 +112,13 @@ def mouth_openness(points: Floats) -> float:
 
 def eye_openness(points: Floats) -> float:
     """Mean gap between the lids as a fraction of the eye distance."""
+    return float(eye_gaps(points).mean())
+
+
+def eye_gaps(points: Floats) -> Floats:
+    """Gap between the lids of the right eye and of the left one `(2,)`, as fractions of the eye distance."""
     gaps = np.linalg.norm(points[[159, 386]] - points[[145, 374]], axis=1)
-    return float(gaps.mean() / eye_distance(points))
+    return np.asarray(gaps / eye_distance(points), np.float32)
 
 
 def gaze(points: Floats) -> tuple[float, float]:

@@ -17,11 +17,14 @@ from identigen.identity.portrait import Portrait
 from identigen.landmarks import (
     LEFT_BROW,
     LEFT_EYE,
+    LEFT_LID,
     LIPS_INSIDE,
     LIPS_OUTSIDE,
     OVAL,
     RIGHT_BROW,
     RIGHT_EYE,
+    RIGHT_LID,
+    eye_gaps,
     face_box,
     find_landmarks,
 )
@@ -38,6 +41,8 @@ ROUGHEST, ROUGH_REACH = (2.5, 8.0), 3.0  # medians of its energy, from which on 
 # Of the face, in pixels at most: the photo's own eyes reach over their lids, or lashes would be missing, and small eyes
 # would be slits.
 LASHES, MOST_LASHES = 0.025, 3.5
+SHUT, OPEN = 0.075, 0.1  # gaps between lids, of the eye distance: wholly shut, and not at all
+LID_RIM = 0.02  # of the face: over which a shut lid fades
 EDGE = 1.0  # pixels over which a contour fades
 FINEST, MOST_LOOKS = 2, 400_000  # looks along a pixel's edge, and in all
 SKETCHED = 128  # pixels of a face: about as large as the mesh's network sees it
@@ -186,7 +191,7 @@ def draw(
     bent = _bend(pixels, old, new, window)
     skin = _without_slivers(skin, _resized(codec.mesh.facing(new), canvas.side))
     shown, opacity = _laid_on(codec, new, window, skin, canvas.opacity, finest)
-    opacity = opacity * (1 - _openings(new, window))
+    opacity = opacity * (1 - np.maximum(_openings(new, window), _shut_lids(old, new, window)))
     shown = as_sharp(_exposed(shown), bent, opacity > 0.9)
     blended = bent + (np.clip(shown, 0, 255) - bent) * threefold(opacity)
     return Drawing(window, blended.astype(np.float32), _ramp(window, 0.04), np.asarray(opacity, np.float32))
@@ -406,6 +411,23 @@ def _openings(points: Floats, window: Window) -> Floats:
         cv2.fillPoly(part, [np.round(corners * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
         out = np.maximum(out, part.astype(np.float32) / 255)
     return np.asarray(cv2.GaussianBlur(out, (0, 0), max(0.5, 0.006 * _face_size(points))), np.float32)
+
+
+def _shut_lids(old: Floats, new: Floats, window: Window) -> Floats:
+    """Coverage `(h, w)` of upper lids that are shut in the photo, and stay its own.
+
+    Hardly anybody was taught asleep: drawn on a shut lid, the fold and the lashes of an open eye are a second eye.
+    """
+    out = np.zeros((window.height, window.width), np.float32)
+    shares = np.interp(eye_gaps(old), (SHUT, OPEN), (1, 0))
+    for share, ring, (fold, bone) in zip(shares, (RIGHT_EYE, LEFT_EYE), (RIGHT_LID, LEFT_LID), strict=True):
+        if share > 0:
+            part = np.zeros((window.height, window.width), np.uint8)
+            above = (new[fold, :2] + new[bone, :2]) / 2
+            corners = np.concatenate([new[ring, :2], above]) - [window.left, window.top]
+            cv2.fillConvexPoly(part, cv2.convexHull(np.round(corners * 16).astype(np.int32)), (255,), cv2.LINE_AA, 4)
+            out = np.maximum(out, share * part.astype(np.float32) / 255)
+    return np.asarray(cv2.GaussianBlur(out, (0, 0), max(0.5, LID_RIM * _face_size(new))), np.float32)
 
 
 def _ramp(window: Window, share: float) -> Floats:
