@@ -38,7 +38,7 @@ def with_brows_in_place(codec: Codec, detail: Floats, portrait: Portrait) -> Flo
     """
     mesh, rows = codec.mesh, codec.mesh.brow_rows
     zone = mesh.brows[rows]
-    lines = read_brow_lines(mesh, detail, mesh.inside.astype(np.float32))
+    lines = read_brow_lines(mesh, detail, portrait.seen)  # as they were read: in part, a brow slants otherwise
     y, x = np.mgrid[0 : zone.shape[0], 0:SIDE].astype(np.float32)
     lower = np.zeros_like(zone)
     for half, before, after in zip(HALVES, portrait.brow_lines, lines, strict=True):
