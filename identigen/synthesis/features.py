@@ -32,7 +32,7 @@ SMILE = 0.75  # share of the difference between how the lips meet and how they m
 SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
 BROW_REACH = 9.0  # canonical pixels around a brow that go with it
 # To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
-MOUTH_WIDTH, UPPER_LIP, CHIN = (0.88, 1.12), (0.6, 1.5), (0.8, 1.25)
+MOUTH_WIDTH, UPPER_LIP, CHIN = (0.88, 1.12), (0.65, 1.25), (0.8, 1.25)
 MOUTH_REACH, CHIN_REACH = 12.0, 24.0  # canonical pixels
 NEAREST = 0.03  # of the eye distance: nobody's lip or chin begins higher
 UNFOLDED = 0.02  # of the eye distance: so far lies each row of a chin below the one above, or the lip would cut it off
