@@ -33,6 +33,7 @@ SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a dis
 BROW_REACH = 9.0  # canonical pixels around a brow that go with it
 # To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
 MOUTH_WIDTH, UPPER_LIP, CHIN = (0.88, 1.12), (0.65, 1.25), (0.8, 1.25)
+UPPER_LIP_IN_NEED = (0.6, 1.5)  # where nobody was far enough
 MOUTH_REACH, CHIN_REACH = 12.0, 24.0  # canonical pixels
 NEAREST = 0.03  # of the eye distance: nobody's lip or chin begins higher
 UNFOLDED = 0.02  # of the eye distance: so far lies each row of a chin below the one above, or the lip would cut it off
@@ -81,15 +82,18 @@ _BELOW_LIPS = np.array(
 )
 
 
-def with_own_features(codec: Codec, old: Floats, new: Floats, eyes: float, mouth: float) -> Floats:
+def with_own_features(
+    codec: Codec, old: Floats, new: Floats, eyes: float, mouth: float, leisure: float = 1.0
+) -> Floats:
     """The points `(468, 3)` of a `new` face with the expression of the `old` one.
 
-    `eyes` and `mouth` are by how much wider both are to be opened, as fractions of the eye distance.
+    `eyes` and `mouth` are by how much wider both are to be opened, as fractions of the eye distance. Without `leisure`,
+    where nobody was far enough, a mouth may sit farther from its nose.
     """
     shape = _with_own_brows(codec, old, new)
     shape = _with_own_eyes(old, shape, eyes)
     lips = _with_own_lips(old, _with_own_width(old, shape), mouth)
-    shape = _carried(codec, shape, _with_own_place(old, lips))
+    shape = _carried(codec, shape, _with_own_place(old, lips, leisure))
     return _unfolded(_with_own_chin(codec, old, shape))
 
 
@@ -158,10 +162,11 @@ def _with_own_lips(old: Floats, new: Floats, wanting: float) -> Floats:
     return out
 
 
-def _with_own_place(old: Floats, new: Floats) -> Floats:
+def _with_own_place(old: Floats, new: Floats, leisure: float) -> Floats:
     """A mouth not much nearer to its nose than the old one, or farther."""
     out = np.array(new)
-    out[_MOUTH, 1] += _lower(old, new, _NOSE_BASE, _LIP_TOP, UPPER_LIP)
+    least, most = (float(np.interp(leisure, (0, 1), ends)) for ends in zip(UPPER_LIP_IN_NEED, UPPER_LIP, strict=True))
+    out[_MOUTH, 1] += _lower(old, new, _NOSE_BASE, _LIP_TOP, (least, most))
     return out
 
 

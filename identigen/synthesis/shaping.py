@@ -13,6 +13,7 @@ import numpy as np
 
 from identigen.identity.appearance import Codec
 from identigen.identity.conditions import NAMES
+from identigen.identity.imagination import leisure
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import EYES, OVAL, eye_openness, head_pose, mouth_openness
 from identigen.synthesis.features import with_own_features
@@ -60,7 +61,7 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
     shape = np.asarray(shape, np.float32)
-    return with_own_features(codec, portrait.aligned, shape, wanting.eyes, wanting.mouth)
+    return with_own_features(codec, portrait.aligned, shape, wanting.eyes, wanting.mouth, leisure(strength))
 
 
 def _turned(shape: Floats, wanting: Missed) -> Floats:
