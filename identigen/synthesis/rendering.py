@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import Codec, brightness, from_detail, threefold, to_detail
+from identigen.identity.appearance import FLOOR, Codec, brightness, from_detail, threefold, to_detail
 from identigen.identity.mesh import POINTS, SIDE, remap
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import (
@@ -28,6 +28,7 @@ from identigen.landmarks import (
     face_box,
     find_landmarks,
 )
+from identigen.synthesis.complexion import colourfulness
 from identigen.synthesis.retouching import BEARD, impersonal_light
 from identigen.types import Bools, Floats, Pixels, Window
 
@@ -36,6 +37,7 @@ MAX_SIDE = 640
 MARK = (3.7, 7.0)  # medians of fine relief, of young and of lined faces: what is stronger is a mark of its own
 BEARDED, HAIR = (0.6, 1.0), 4.0  # readings from which on it is one, and wholly; pixels of the map, broader than a hair
 SMOOTH = 1e-6  # energy of relief that nobody sees
+SHADIER = 1.5  # how much less light relief may come from than it goes into
 ROUGHER = 1.5  # gain that it may have to be as rough as the side of the face that it comes to
 ROUGHEST, ROUGH_REACH = (2.5, 8.0), 3.0  # medians of its energy, from which on it is left behind; pixels of the map
 # Of the face, in pixels at most: the photo's own eyes reach over their lids, or lashes would be missing, and small eyes
@@ -162,7 +164,11 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
         window=working_window(portrait.points, (pixels.shape[0], pixels.shape[1])),
         side=side,
         coarse=_resized(impersonal_light(codec, portrait), side),
-        fine=_fine_relief(portrait, detail, expected, trust, _resized(codec.mesh.bare, side) * (1 - hairy))
+        fine=_mirrored(
+            _fine_relief(portrait, detail, expected, trust, _resized(codec.mesh.bare, side) * (1 - hairy)),
+            coarse,
+            colourfulness(texture[trust > 0.5]),
+        )
         + _stubble(portrait, detail, hairy),
         opacity=_opacity(codec, portrait),
         sharpness=_sharpness(portrait.detail, portrait.seen),
@@ -238,13 +244,12 @@ def _exposed(skin: Floats) -> Floats:
 
 
 def _fine_relief(portrait: Portrait, detail: Floats, expected: Floats, trust: Floats, bare: Floats) -> Floats:
-    """The photo's fine detail that no identity explains, taken from the other side of the face.
+    """The photo's fine detail that no identity explains, to be taken from the other side of the face.
 
     Pores, grain, freckles and small wrinkles keep their density and size; a pattern that could be recognised does not
     stay in its place. Broad differences and single strong marks are left behind, so are places much rougher than the
     rest (a strand of hair, the edge of a hard shadow), and so is everything off `bare` skin: there it is the edge of a
-    nostril, a lid or a beard, whose mirror image would be a ghost. An old face keeps strong ones: its lines. A
-    side that is smoother than the other, in a softer light, stays so.
+    nostril, a lid or a beard, whose mirror image would be a ghost. An old face keeps strong ones: its lines.
     """
     reach = 3.0 * len(detail) / SIDE
     mass = cv2.GaussianBlur(trust, (0, 0), reach)[..., None] + 1e-3
@@ -255,10 +260,23 @@ def _fine_relief(portrait: Portrait, detail: Floats, expected: Floats, trust: Fl
     known = trust > 0.5
     limit = portrait.by_age(MARK) * float(np.median(np.abs(fine[known]))) if known.any() else 0.0
     even = _evenness(fine, trust, known, portrait.by_age(ROUGHEST))
-    fine = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * even)[..., None]
-    rough = cv2.GaussianBlur(brightness(fine) ** 2, (0, 0), 2 * reach) + SMOOTH
+    out = np.clip(fine, -limit, limit) * (bare * trust * trust[:, ::-1] * even)[..., None]
+    return np.asarray(out, np.float32)
+
+
+def _mirrored(fine: Floats, coarse: Floats, colourful: float) -> Floats:
+    """Relief `(side, side, 3)` as seen on the other side of the face, about as rough there as what it replaces.
+
+    A side that is smoother than the other, in a softer light, stays so. In deep shade relief is mostly noise, and its
+    colour a camera's or a file's: it does not come into the light, nor into a photo that is not `colourful`.
+    """
+    grey = threefold(brightness(fine))
+    fine = grey + colourful * (fine - grey)
+    rough = cv2.GaussianBlur(brightness(fine) ** 2, (0, 0), 6.0 * len(fine) / SIDE) + SMOOTH
     as_rough = np.minimum(np.sqrt(rough / rough[:, ::-1]), ROUGHER)
-    return np.ascontiguousarray(as_rough[..., None] * fine[:, ::-1], np.float32)
+    light = brightness(coarse) + FLOOR
+    lit = np.minimum(SHADIER * light[:, ::-1] / light, 1)
+    return np.ascontiguousarray(threefold(np.asarray(as_rough * lit, np.float32)) * fine[:, ::-1], np.float32)
 
 
 def _stubble(portrait: Portrait, detail: Floats, hairy: Floats) -> Floats:
