@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import brightness, threefold
+from identigen.identity.brows import brow_hair, brow_kind, without_hairs
 from identigen.identity.conditions import NAMES
 from identigen.identity.mesh import SIDE, Mesh
 from identigen.landmarks import LIPS_INSIDE, LIPS_OUTSIDE, RIGHT_BROW, RIGHT_EYE
@@ -35,7 +36,6 @@ CRISPEST = 1.2  # gain of its finest part, to that of the rest
 DARKEST = 0.1  # of the light around: what is darker has no hue
 KINDRED = 0.2  # of a like person, against a like feature: a young face gets no old brow
 LIKE_BROWS = 0.1  # of brows like those that are seen: made as dark, broad ones for thin ones would be pale smears
-FAINTEST, BROW_SEEN = 0.05, 0.7  # darkness of brows that are hardly there; share of one that tells of them
 FEATHER = 2.5
 
 _STAYS = {"age": 3.0, "femininity": 2.0, "beard": 1.0, "relief": 1.0, "lightness": 0.5, "kin": 0.5}
@@ -82,7 +82,7 @@ class FineDetail:
         """A detail map `(SIDE, SIDE, 3)` whose features are formed like those of people of the same `kind`.
 
         `finest` `(SIDE, SIDE)` is what a photo has of the finest detail (see `finest_detail`): in a soft one features
-        stay soft. `brows` `(2,)` are what its brows are like (see `read_brows`).
+        stay soft. `brows` `(2,)` are what its brows are like (see `brow_kind`).
         """
         grey = brightness(detail)
         vague, seen = bands(self.mesh, grey)
@@ -142,9 +142,9 @@ class FineDetail:
 
     @cached_property
     def _brows(self) -> Floats:
-        """What the brows of the examples of eyes are like, `(n, 2)`; see `read_brows`."""
-        dark = np.maximum(-self.lent["eye"].form, 0) * self.mesh.brows[self.zones["eye"][0].slices]
-        return np.stack([_brow(one) for one in dark])
+        """What the brows of the examples of eyes are like, `(n, 2)`; see `brow_kind`."""
+        zone = self.mesh.brows[self.zones["eye"][0].slices]
+        return np.stack([brow_kind(brow_hair(without_hairs(form)) * zone) for form in self.lent["eye"].form])
 
     @cached_property
     def _looks(self) -> dict[str, tuple[Floats, Floats]]:
@@ -175,28 +175,6 @@ def finest_detail(detail: Floats, seen: Floats) -> Floats:
     """What is finer than `FINEST` in a detail map `(SIDE, SIDE, 3)`, `(SIDE, SIDE)`, where it is `seen`."""
     grey = brightness(detail)
     return np.asarray((grey - cv2.GaussianBlur(grey, (0, 0), FINEST)) * seen, np.float32)
-
-
-def read_brows(mesh: Mesh, detail: Floats, seen: Floats) -> Floats | None:
-    """What the brows of a detail map `(SIDE, SIDE, 3)` are like, as far as they are `seen`: how broad and how dark.
-
-    `(2,)`, in steps of a like difference; None where none is in view.
-    """
-    window = feature_zones(mesh)["eye"][0]
-    brow, dark = mesh.brows[window.slices], np.maximum(-form_of(mesh, brightness(detail), seen), 0)
-    told = []
-    for flip in (False, True):
-        there = turned(seen, flip)[window.slices] * brow
-        if there.sum() > BROW_SEEN * brow.sum():
-            told.append(_brow(turned(dark, flip)[window.slices] * there))
-    return np.asarray(np.mean(told, 0), np.float32) if told else None
-
-
-def _brow(dark: Floats) -> Floats:
-    """Hundreds of pixels that a brow `(h, w)` covers, and twice the logarithm of how `dark` it is."""
-    amount = max(float(dark.sum()), 1e-4)
-    depth = float((dark**2).sum()) / amount
-    return np.array([amount / max(depth, FAINTEST) / 100, 2 * np.log(max(depth, FAINTEST))], np.float32)
 
 
 def form_of(mesh: Mesh, grey: Floats, seen: Floats) -> Floats:

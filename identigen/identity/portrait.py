@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import Codec, coarse_light, to_detail
-from identigen.identity.brows import Lines, read_brow_lines
+from identigen.identity.brows import Lines, read_brow_lines, read_brows
 from identigen.identity.conditions import NAMES, Conditions, light_cells, relief
-from identigen.identity.fine_detail import read_brows
 from identigen.identity.mesh import POINTS
 from identigen.identity.occluders import Glasses, find_occluders
 from identigen.landmarks import head_pose

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import Codec, brightness, threefold, widely
-from identigen.identity.brows import HALVES, read_brow_lines
+from identigen.identity.brows import HALVES, brow_hair, depth_and_amount, read_brow_lines, without_hairs
 from identigen.identity.mesh import SIDE, remap
 from identigen.identity.portrait import Portrait
 from identigen.masks import disc
@@ -19,10 +19,9 @@ from identigen.types import Floats
 Ints = npt.NDArray[np.intp]
 
 BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
-BROW_GAIN, HIGHER_THAN_BROWS = (0.4, 1.25), 27  # pixels of the map
+BROW_GAIN = (0.4, 1.25)
 MOST_MOVED, BROW_SKIRT = 5.0, 3.0  # pixels of the map; the skin around goes with them
 FEW = 50  # pixels of the map that tell nothing
-SOFT = 2.0  # pixels of the map: lashes, folds and hairs are finer
 
 
 def with_own_hair(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
@@ -54,7 +53,7 @@ def _with_own_beard(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     """A detail map with a beard as dense as the photo's, place by place: no moustache where there was none."""
     zone = codec.mesh.beard_zone
     trust = zone * portrait.seen
-    old, new = (soft(np.maximum(-brightness(picture), 0)) for picture in (portrait.detail, detail))
+    old, new = (without_hairs(np.maximum(-brightness(picture), 0)) for picture in (portrait.detail, detail))
     around = widely(np.stack([old * trust, new * trust, trust], -1), BEARD_REACH)
     known = around[..., 2] > 0.02 * around[..., 2].max()
     gain = np.clip(around[..., 0] / np.maximum(around[..., 1], 1e-3 * around[..., 2] + 1e-9), *BEARD_GAIN)
@@ -68,32 +67,12 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     """
     rows, brows = codec.mesh.brow_rows, codec.mesh.brows[codec.mesh.brow_rows]
     zone = brows * np.asarray(portrait.seen * ~portrait.hidden, np.float32)[rows]
-    depth, amount = _dark(_brow_hair(soft(brightness(portrait.detail)))[rows], zone)
+    depth, amount = depth_and_amount(brow_hair(without_hairs(brightness(portrait.detail)))[rows] * zone)
     if zone.sum() < FEW or depth <= 0:
         return detail
-    new = _dark(_brow_hair(soft(brightness(detail)))[rows], zone)
+    new = depth_and_amount(brow_hair(without_hairs(brightness(detail)))[rows] * zone)
     darker, more = (there / max(here, 1e-6) for there, here in zip((depth, amount), new, strict=True))
     gain = float(np.clip(np.sqrt(darker * min(darker, more)), *BROW_GAIN))
     out = detail.copy()
-    out[rows] -= threefold((gain - 1) * brows * _brow_hair(brightness(detail))[rows])
+    out[rows] -= threefold((gain - 1) * brows * brow_hair(brightness(detail))[rows])
     return out
-
-
-def _brow_hair(grey: Floats) -> Floats:
-    """How much darker than what is above *and* below it each place of a map is, `(SIDE, SIDE)`: hair, and no socket.
-
-    A black top hat (Serra 1982) as high as no brow is.
-    """
-    higher = np.ones((HIGHER_THAN_BROWS, 1), np.uint8)
-    return np.asarray(cv2.morphologyEx(np.ascontiguousarray(grey), cv2.MORPH_BLACKHAT, higher), np.float32)
-
-
-def _dark(hair: Floats, zone: Floats) -> tuple[float, float]:
-    """How dark `hair` is in a `zone` where it is darkest, and its sum there."""
-    amount = float((hair * zone).sum())
-    return float((hair**2 * zone).sum()) / max(amount, 1e-6), amount
-
-
-def soft(picture: Floats) -> Floats:
-    """A map of one channel without what is finer than `SOFT`."""
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), SOFT), np.float32)
