@@ -17,7 +17,7 @@ from identigen.synthesis.complexion import LIP_REACH, Complexion, coloured
 from identigen.synthesis.hair import with_brows_in_place, with_own_hair
 from identigen.types import Floats
 
-BARE_SKIN, NOSE_SHADING = (0.4, 0.7), 0.65  # of young and of lined faces
+BARE_SKIN, NOSE_SHADING = (0.5, 0.75), 0.65  # of young and of lined faces
 FURROWS, FURROWED = (0.3, 1.0), 3.5  # share of bare skin's own lines, of young and of lined faces; pixels of the map
 EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from identigen.identity.appearance import load_codec
-from identigen.identity.brows import HALVES, read_brow_lines
+from identigen.identity.brows import HALVES, read_brow_lines, read_brows
 from identigen.identity.mesh import SIDE, Mesh
 from identigen.types import Floats
 
@@ -44,3 +44,20 @@ def test_nobody_knows_where_a_brow_lies_that_is_hidden_or_bare(mesh: Mesh) -> No
     assert right is None
     assert left is not None
     assert read_brow_lines(mesh, np.zeros((SIDE, SIDE, 3), np.float32), EVERYWHERE) == (None, None)
+
+
+def test_brows_are_read_as_broad_and_as_dark_as_they_are(mesh: Mesh) -> None:
+    seen = mesh.inside.astype(np.float32)
+
+    def read(darkness: float, sharpness: float, there: Floats = seen) -> Floats | None:
+        return read_brows(mesh, np.repeat(-darkness * mesh.brows[..., None] ** sharpness, 3, -1), there)
+
+    thin, broad, dark = read(0.2, 20), read(0.2, 1), read(0.4, 1)
+    assert thin is not None
+    assert broad is not None
+    assert dark is not None
+    assert thin[0] < 0.7 * broad[0]
+    assert dark[1] - broad[1] == pytest.approx(2 * np.log(2), rel=0.1)
+    one = read(0.2, 1, seen * (np.arange(SIDE) < SIDE // 2))
+    assert one == pytest.approx(broad, rel=0.1)
+    assert read(0.2, 1, seen * (mesh.brows < 0.01)) is None

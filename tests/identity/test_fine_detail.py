@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from identigen.identity.appearance import Codec, brightness, load_codec
+from identigen.identity.brows import read_brows
 from identigen.identity.conditions import PARITY
 from identigen.identity.fine_detail import (
     FEATURES,
@@ -19,7 +20,6 @@ from identigen.identity.fine_detail import (
     form_of,
     load_fine_detail,
     look,
-    read_brows,
 )
 from identigen.identity.mesh import SIDE
 from identigen.training.codec import Maps
@@ -130,23 +130,6 @@ def test_both_eyes_are_one_person_s(shipped: FineDetail, smooth: Floats) -> None
     drawn = brightness(shipped.added(even, ANYBODY))
     window, weight = shipped.zones["eye"]
     assert np.abs(drawn - drawn[:, ::-1])[window.slices][weight > 0.99].max() < 1e-4
-
-
-def test_brows_are_read_as_broad_and_as_dark_as_they_are(shipped: FineDetail) -> None:
-    mesh, seen = shipped.mesh, shipped.mesh.inside.astype(np.float32)
-
-    def read(darkness: float, sharpness: float, there: Floats = seen) -> Floats | None:
-        return read_brows(mesh, np.repeat(-darkness * mesh.brows[..., None] ** sharpness, 3, -1), there)
-
-    thin, broad, dark = read(0.2, 20), read(0.2, 1), read(0.4, 1)
-    assert thin is not None
-    assert broad is not None
-    assert dark is not None
-    assert thin[0] < 0.7 * broad[0]
-    assert dark[1] - broad[1] == pytest.approx(2 * np.log(2), rel=0.1)
-    one = read(0.2, 1, seen * (np.arange(SIDE) < SIDE // 2))
-    assert one == pytest.approx(broad, rel=0.1)
-    assert read(0.2, 1, seen * (mesh.brows < 0.01)) is None
 
 
 def test_thin_brows_are_lent_to_whoever_has_thin_ones(shipped: FineDetail, smooth: Floats) -> None:
