@@ -45,6 +45,14 @@ def test_brows_slant_as_they_did(codec: Codec, portrait: Portrait, faintness: fl
     assert off[1] < 0.5 * off[0]
 
 
+def test_a_fringe_over_half_a_brow_slants_nobody_else_s(codec: Codec, portrait: Portrait, usual: Floats) -> None:
+    """What is left of an arched brow rises or falls: compared with a whole one, it would be led astray."""
+    x = np.mgrid[0:SIDE, 0:SIDE][1]
+    fringe = np.asarray(1 - ((x > 30) & (x < 50)), np.float32)
+    there = replace(portrait, seen=fringe, brow_lines=read_brow_lines(codec.mesh, usual, fringe))
+    assert np.abs(with_brows_in_place(codec, usual, there) - usual).max() < 0.01
+
+
 def test_brows_that_are_hidden_move_no_others(codec: Codec, portrait: Portrait, usual: Floats) -> None:
     lines = read_brow_lines(codec.mesh, portrait.detail, portrait.seen * (codec.mesh.brows < 0.01))
     assert lines == (None, None)

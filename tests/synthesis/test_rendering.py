@@ -13,9 +13,11 @@ from identigen.identity.portrait import AGE, Portrait, read_portrait
 from identigen.landmarks import face_box, find_landmarks
 from identigen.synthesis.rendering import (
     SKETCHED,
+    Drawing,
     Sketchbook,
     _face_size,
     _laid_on,
+    _mirrored,
     _without_slivers,
     draw,
     paint,
@@ -27,11 +29,15 @@ from identigen.synthesis.shaping import missed
 from identigen.types import Floats, Photo, Pixels
 
 
+def read(codec: Codec, pixels: Pixels, points: Floats) -> Portrait:
+    """A face of which the recogniser knows nothing."""
+    return read_portrait(codec, load_conditions(), pixels, points, np.zeros(128, np.float32))
+
+
 def relief(pixels: Pixels, points: Floats) -> Floats:
     """Strength of the fine relief that a new face would get, on the canonical map."""
     codec = load_codec()
-    portrait = read_portrait(codec, load_conditions(), pixels, points, np.zeros(128, np.float32))
-    fine = np.abs(prepare(codec, portrait, pixels).fine).mean(-1)
+    fine = np.abs(prepare(codec, read(codec, pixels, points), pixels).fine).mean(-1)
     return np.asarray(cv2.GaussianBlur(cv2.resize(fine, (SIDE, SIDE)), (0, 0), 2.0), np.float32)
 
 
@@ -162,3 +168,47 @@ def test_a_side_that_is_smooth_stays_smooth(codec: Codec, portrait: Portrait, as
     skin = (codec.mesh.bare > 0.9) & (portrait.seen > 0.9) & (portrait.seen[:, ::-1] > 0.9) & ~portrait.hidden
     left, right = (float(fine[skin & side].std()) for side in (np.arange(SIDE) < 80, np.arange(SIDE) > 112))
     assert right < 0.7 * left
+
+
+def test_relief_of_a_dark_side_does_not_come_into_the_light() -> None:
+    """Noise that is strong against the little light it had would be scars in the sun."""
+    left = np.mgrid[0:SIDE, 0:SIDE][1][..., None] < SIDE // 2
+    fine = np.random.default_rng(0).normal(0, 0.1, (SIDE, SIDE, 1)).astype(np.float32) * np.ones(3, np.float32)
+    even = np.full((SIDE, SIDE, 3), 200, np.float32)
+    usual, shaded = (_mirrored(fine, coarse, 1.0)[:, -60:] for coarse in (even, np.where(left, 10, even)))
+    assert np.allclose(usual, fine[:, 59::-1], rtol=0.5, atol=0.02)
+    assert np.abs(shaded).mean() < 0.3 * np.abs(usual).mean()
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_no_specks_of_colour_come_into_a_grey_photo(
+    codec: Codec, portrait: Portrait, astronaut: Photo, grey: bool
+) -> None:
+    """A file's rounding differs from channel to channel: against little light that is a lot."""
+    rng, pixels = np.random.default_rng(0), astronaut.pixels.astype(np.float32)
+    if grey:
+        pixels[:] = pixels.mean(-1, keepdims=True)
+    pixels = np.clip(0.1 * pixels + rng.normal(0, 1, pixels.shape), 0, 255).astype(np.uint8)
+    fine = prepare(codec, read(codec, pixels, portrait.points), pixels).fine
+    colour = float(np.ptp(fine, axis=-1).mean() / np.abs(fine).mean())
+    assert colour < 0.4 if grey else colour > 0.5
+
+
+def test_a_shut_eye_stays_shut_and_an_open_one_gets_new_lids(
+    codec: Codec, portrait: Portrait, astronaut: Photo
+) -> None:
+    """On a lid that hides an eye there are no lashes and no fold of another, open one."""
+    asleep = np.array(portrait.points)
+    for upper, lower in zip((246, 161, 160, 159, 158, 157, 173), (7, 163, 144, 145, 153, 154, 155), strict=True):
+        asleep[upper] = asleep[lower]
+    canvas = prepare(codec, portrait, astronaut.pixels)
+    skin = np.zeros((canvas.side, canvas.side, 3), np.float32)
+    drawing = draw(codec, replace(portrait, points=asleep), canvas, astronaut.pixels, skin, portrait.aligned)
+    awake = draw(codec, portrait, canvas, astronaut.pixels, skin, portrait.aligned)
+
+    def on_lid(of: Drawing, fold: int, bone: int) -> float:
+        x, y = (round(float(edge)) for edge in 0.75 * portrait.points[fold, :2] + 0.25 * portrait.points[bone, :2])
+        return float(of.skin[y - of.window.top, x - of.window.left])
+
+    assert on_lid(drawing, 27, 223) < 0.6 * on_lid(awake, 27, 223)
+    assert on_lid(drawing, 257, 443) == pytest.approx(on_lid(awake, 257, 443), abs=0.05)

@@ -15,6 +15,7 @@ from identigen.synthesis.retouching import (
     impersonal_light,
     with_own_hardness,
     with_own_lips,
+    with_own_nose_light,
     with_own_shade,
     with_own_sockets,
     with_own_tone,
@@ -134,6 +135,28 @@ def test_the_lamp_stays_on_its_side(codec: Codec, portrait: Portrait) -> None:
     one, both = (replace(lit, detail=np.asarray(-0.3 * s, np.float32)) for s in (cheek, cheek + cheek[:, ::-1]))
     lopsided, even = (-with_own_shade(codec, flat, photo)[there].mean() for photo in (one, both))
     assert lopsided > 1.3 * even
+
+
+@pytest.mark.parametrize("lamp", [-0.2, 0.2])
+def test_a_nose_that_is_lent_is_lit_from_where_the_photos_is(codec: Codec, portrait: Portrait, lamp: float) -> None:
+    """Dark on the side that was dark; how light it is in the middle, and the cheek beside it, is left to the others."""
+    x = np.mgrid[0:SIDE, 0:SIDE][1] - (SIDE - 1) / 2
+    sided = np.asarray(lamp * np.clip(x / 12, -1, 1)[..., None] * np.ones(3), np.float32)
+    photo = replace(portrait, detail=sided, seen=np.ones_like(portrait.seen), hidden=np.zeros_like(portrait.hidden))
+    lent = -sided / 2 + np.float32(0.1)
+    mended = brightness(with_own_nose_light(codec, lent, photo))
+    nose = codec.mesh.nose > 0.95
+    right, left = (float(mended[nose & side].mean()) for side in (x < -8, x > 8))
+    assert left - right == pytest.approx(2 * lamp, rel=0.35)
+    assert (left + right) / 2 == pytest.approx(0.1, abs=0.01)
+    assert np.allclose(mended[codec.mesh.nose < 0.01], brightness(lent)[codec.mesh.nose < 0.01], atol=5e-3)
+
+
+def test_half_a_nose_tells_nothing_of_the_light(codec: Codec, portrait: Portrait) -> None:
+    half = np.asarray(np.mgrid[0:SIDE, 0:SIDE][1] > SIDE // 2, np.float32)
+    photo = replace(portrait, detail=0.3 * np.ones((SIDE, SIDE, 3), np.float32), seen=half)
+    lent = np.zeros((SIDE, SIDE, 3), np.float32)
+    assert np.allclose(with_own_nose_light(codec, lent, photo), lent, atol=1e-3)
 
 
 @pytest.mark.parametrize(("shade", "most"), [(-0.3, 0.45), (0.3, 0.85)])
