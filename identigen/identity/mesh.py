@@ -233,6 +233,12 @@ def remap(picture: npt.NDArray[Any], places: Floats, method: int = cv2.INTER_CUB
     return np.asarray(cv2.remap(picture, x, y, method, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
+def resized(canonical: Floats, side: int) -> Floats:
+    """A canonical map, `side` pixels an edge."""
+    method = cv2.INTER_AREA if side < SIDE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(canonical, (side, side), interpolation=method), np.float32)
+
+
 def _even(canvas: npt.NDArray[np.uint8]) -> Floats:
     """A zone that is the same on both sides, which rounded corners are not."""
     return np.maximum(canvas, canvas[:, ::-1]).astype(np.float32)

@@ -16,7 +16,7 @@ from identigen.identity.appearance import brightness, threefold
 from identigen.identity.harmoniser import ROOM, SIDE, correction, look, square
 from identigen.landmarks import CHEEKS, face_box
 from identigen.synthesis.complexion import colourfulness
-from identigen.synthesis.rendering import as_sharp
+from identigen.synthesis.sharpness import as_sharp
 from identigen.types import Candidate, Floats, Pixels, Window
 
 FEW = 50  # pixels of cheeks that tell nothing about a skin

@@ -1,0 +1,53 @@
+"""How sharp the photo is, and drawings that are no sharper."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from identigen.identity.appearance import brightness
+from identigen.types import Bools, Floats
+
+_IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+
+
+def sharpness_of(detail: Floats, seen: Floats) -> float:
+    """Energy of the finest band of a detail map `(SIDE, SIDE, 3)` where it is `seen` `(SIDE, SIDE)`."""
+    grey = brightness(detail)
+    band = cv2.GaussianBlur(grey, (0, 0), 0.7) - cv2.GaussianBlur(grey, (0, 0), 2.0)
+    return float(np.sqrt((band**2 * seen).sum() / max(float(seen.sum()), 1.0)))
+
+
+def in_focus(detail: Floats, seen: Floats, most: float) -> Floats:
+    """Blur a detail map `(SIDE, SIDE, 3)` until it is about as sharp as the photo it goes into, or less: `most`."""
+    for sigma in (0.0, 0.6, 0.9, 1.3, 1.8, 2.5, 3.5):
+        out = np.asarray(cv2.GaussianBlur(detail, (0, 0), sigma), np.float32) if sigma else detail
+        if sharpness_of(out, seen) <= 1.1 * most:
+            break
+    return out
+
+
+def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:
+    """Bring the finest band of new skin to what a `picture` of the same place has there: softness first, then energy.
+
+    Both `(h, w, 3)` of 0..255, judged by what lies `inside` `(h, w)`.
+    A camera and its compression leave little of the very finest grain; skin from a map would be noisier at equal edges.
+    """
+    if inside.sum() < 50:
+        return shown
+    edges, grain = _edges_and_grain(picture, inside)
+    for sigma in (0.0, 0.3, 0.4, 0.5):
+        soft = np.asarray(cv2.GaussianBlur(shown, (0, 0), sigma), np.float32) if sigma else shown
+        soft_edges, soft_grain = _edges_and_grain(soft, inside)
+        if soft_grain * edges <= 1.25 * grain * soft_edges:
+            break
+    gain = float(np.clip(edges / max(soft_edges, 1e-6), 0.25, 1.5))
+    return np.asarray(soft + (gain - 1) * (soft - cv2.GaussianBlur(soft, (0, 0), 1.0)), np.float32)
+
+
+def _edges_and_grain(picture: Floats, inside: Bools) -> tuple[float, float]:
+    """Mean Laplacian, which edges lead, and median response to Immerkær's kernel (1996), which the grain leads."""
+    grey = brightness(picture)
+    edges = np.abs(cv2.Laplacian(grey, cv2.CV_32F)[inside])
+    grain = np.abs(cv2.filter2D(grey, cv2.CV_32F, _IMMERKAER)[inside])
+    return float(edges.mean()), float(np.median(grain))
