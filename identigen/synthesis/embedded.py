@@ -161,13 +161,13 @@ class Sitting:
 
     def painted(self, code: Floats, leisure: float = 1.0) -> Floats:
         """The skin of a detail `code` `(k,)` as it would look in this photo, with features that are lent."""
-        modelled = self.modelled(self.codec.decode(code))
+        modelled = self.modelled(self.codec.decode(code), leisure)
         detail = self.fine.added(modelled, self.kind, self.finest, self.portrait.brows)
         return self.lit(self.matched(detail, leisure))
 
-    def modelled(self, detail: Floats) -> Floats:
+    def modelled(self, detail: Floats, leisure: float = 1.0) -> Floats:
         """A detail map `(SIDE, SIDE, 3)` as softly modelled as this photo; see `retouching.modelled`."""
-        return modelled(self.codec, self.portrait, detail, self.usual)
+        return modelled(self.codec, self.portrait, detail, self.usual, leisure)
 
     def matched(self, detail: Floats, leisure: float = 1.0) -> Floats:
         """A finished detail map `(SIDE, SIDE, 3)` in the colours of this photo; see `retouching.matched`."""

@@ -18,6 +18,7 @@ from identigen.synthesis.hair import with_brows_in_place, with_own_hair
 from identigen.types import Floats
 
 BARE_SKIN, NOSE_SHADING = (0.5, 0.75), 0.65  # of young and of lined faces
+BARE_SKIN_IN_NEED, NOSE_SHADING_IN_NEED = 0.75, 0.85
 FURROWS, FURROWED = (0.3, 1.0), 3.5  # share of bare skin's own lines, of young and of lined faces; pixels of the map
 EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
@@ -66,12 +67,17 @@ def _contrast(codec: Codec, portrait: Portrait, own: Floats) -> float:
     return float(np.clip(told, *CONTRAST))
 
 
-def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats) -> Floats:
+def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats, leisure: float = 1.0) -> Floats:
     """The map `(SIDE, SIDE, 3)` of a new identity, as softly modelled and as evenly lit as the portrait.
 
     `usual` is the mean map for what the photo asks for. Brows are as dark as there, so that such brows are lent.
+    Without `leisure`, where nobody was far enough, more of the new person's own shading stays.
     """
-    detail = calmed(codec, detail, usual, portrait.by_age(BARE_SKIN), portrait.by_age(FURROWS))
+    own, nose = (
+        float(np.interp(leisure, (0, 1), ends))
+        for ends in ((BARE_SKIN_IN_NEED, portrait.by_age(BARE_SKIN)), (NOSE_SHADING_IN_NEED, NOSE_SHADING))
+    )
+    detail = calmed(codec, detail, usual, own, portrait.by_age(FURROWS), nose)
     detail = with_own_hardness(codec, detail, portrait)
     detail = with_own_shade(codec, detail, portrait)
     return with_own_hair(codec, detail, portrait)
@@ -94,18 +100,24 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
 
 
 def calmed(
-    codec: Codec, detail: Floats, usual: Floats, own: float = BARE_SKIN[0], furrows: float = FURROWS[0]
+    codec: Codec,
+    detail: Floats,
+    usual: Floats,
+    own: float = BARE_SKIN[0],
+    furrows: float = FURROWS[0],
+    nose: float = NOSE_SHADING,
 ) -> Floats:
     """A new detail map without blotches: on bare skin only the share `own` of what differs from the `usual` face.
 
     Brows, eyes, nose and mouth make a person; a cheek that differs from everybody's is a stain, and so is what hardly
-    any taught face has at its place. Of a nose most is form: shaded as freely as an eye it would have furrows. Of lines
-    on bare skin only the share `furrows` of the rest is left: on a young forehead they are a frown.
+    any taught face has at its place. Of a nose, most of which is form, only the share `nose` is left: shaded as freely
+    as an eye it would have furrows. Of lines on bare skin only the share `furrows` of the rest is left: on a young
+    forehead they are a frown.
     """
     limit = EXTREME * codec.spread + 1e-6
     away = limit * np.tanh((detail - usual) / limit)
     bare = codec.mesh.bare
-    kept = 1 - (1 - own) * bare - (1 - NOSE_SHADING) * codec.mesh.nose * (1 - bare)
+    kept = 1 - (1 - own) * bare - (1 - nose) * codec.mesh.nose * (1 - bare)
     lines = away - cv2.GaussianBlur(away, (0, 0), FURROWED)
     away = (away - threefold((1 - furrows) * bare) * lines) * threefold(kept)
     return np.asarray(usual + away, np.float32)
