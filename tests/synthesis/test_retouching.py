@@ -13,6 +13,7 @@ from identigen.synthesis.complexion import coloured, read_complexion
 from identigen.synthesis.retouching import (
     calmed,
     impersonal_light,
+    modelled,
     with_own_hardness,
     with_own_lips,
     with_own_nose_light,
@@ -111,6 +112,17 @@ def test_a_nose_is_shaded_less_freely_than_brows_and_more_than_cheeks(codec: Cod
     brows, nose, cheeks = (lighter[zone > 0.95].mean() for zone in (mesh.brows, mesh.nose - mesh.bare, mesh.bare))
     assert brows > 1.2 * nose
     assert nose > 1.2 * cheeks
+
+
+def test_only_in_need_a_new_person_is_shaded_freely(codec: Codec, portrait: Portrait, usual: Floats) -> None:
+    """Rather a cheek that looks drawn than a cover."""
+    rng = np.random.default_rng(3)
+    blotches = cv2.GaussianBlur(rng.normal(0, 1, (SIDE, SIDE, 3)).astype(np.float32), (0, 0), 5.0)
+    cheek, kept = codec.mesh.bare > 0.95, list[float]()
+    for leisure in (1.0, 0.0):
+        drawn, plain = (modelled(codec, portrait, d, usual, leisure) for d in (usual + 0.1 * blotches, usual))
+        kept.append(float(np.abs(drawn - plain)[cheek].mean()))
+    assert kept[1] > 1.1 * kept[0]
 
 
 def test_young_skin_gets_no_frown(codec: Codec, usual: Floats) -> None:
