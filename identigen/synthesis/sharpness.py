@@ -19,7 +19,7 @@ def sharpness_of(detail: Floats, seen: Floats) -> float:
 
 
 def in_focus(detail: Floats, seen: Floats, most: float) -> Floats:
-    """Blur a detail map `(SIDE, SIDE, 3)` until it is about as sharp as the photo it goes into, or less: `most`."""
+    """Blur a detail map `(SIDE, SIDE, 3)` until it is hardly sharper than the photo it goes into, which is `most`."""
     for sigma in (0.0, 0.6, 0.9, 1.3, 1.8, 2.5, 3.5):
         out = np.asarray(cv2.GaussianBlur(detail, (0, 0), sigma), np.float32) if sigma else detail
         if sharpness_of(out, seen) <= 1.1 * most:
@@ -30,7 +30,8 @@ def in_focus(detail: Floats, seen: Floats, most: float) -> Floats:
 def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:
     """Bring the finest band of new skin to what a `picture` of the same place has there: softness first, then energy.
 
-    Both `(h, w, 3)` of 0..255, judged by what lies `inside` `(h, w)`.
+    Both `(h, w, 3)` of 0..255, judged by what lies `inside` `(h, w)`; as it was where that is next to nothing.
+
     A camera and its compression leave little of the very finest grain; skin from a map would be noisier at equal edges.
     """
     if inside.sum() < 50:
