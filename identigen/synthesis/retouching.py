@@ -25,6 +25,7 @@ OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that g
 OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
 OWN_SIDE = 0.9  # and of what in it differs from side to side
 NOSE_SIDES, MOST_SIDED = 3.0, 0.35  # pixels of the map: what differs there from side to side is broader; and the most
+OWN_UPPER_LIP, FOLD, MOST_SHADED = (0.2, 0.6), 3.0, 0.4  # share in need and at leisure; pixels of the map; and the most
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS = 0.8  # share of the broad difference that goes
@@ -87,11 +88,13 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
     """A map `(SIDE, SIDE, 3)` whose features are final, with the brightness of lips and hair and the colours of the
     portrait's photo: colour comes last, or what a brow has left would stay behind as its tint.
 
-    Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's.
+    Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's, and less of the photo's shade
+    stays under the nose.
     """
     detail = with_brows_in_place(codec, detail, portrait)
     detail = with_own_lips(codec, detail, portrait)
     detail = with_own_nose_light(codec, detail, portrait)
+    detail = with_own_upper_lip(codec, detail, portrait, leisure)
     detail = with_own_sockets(codec, detail, portrait, leisure)
     detail = without_glare(codec, detail, portrait)
     detail = with_own_tone(codec, detail, portrait)
@@ -168,6 +171,17 @@ def with_own_nose_light(codec: Codec, detail: Floats, portrait: Portrait) -> Flo
     sided = cv2.GaussianBlur((away - away[:, ::-1]) / 2 * both, (0, 0), NOSE_SIDES) / np.maximum(mass, HALF_SEEN)
     zone = OWN_SIDE * codec.mesh.nose * cv2.GaussianBlur(both, (0, 0), FADE)
     return detail + threefold(np.asarray(zone * np.clip(sided, -MOST_SIDED, MOST_SIDED), np.float32))
+
+
+def with_own_upper_lip(codec: Codec, detail: Floats, portrait: Portrait, leisure: float = 1.0) -> Floats:
+    """A detail map whose skin between nose and mouth is shaded as the photo's.
+
+    The nose's shadow lies there, and a smile folds it. Who lends a nose or a mouth was evenly lit and hardly moved:
+    left as theirs, it is a pale muzzle.
+    """
+    zone = codec.mesh.upper_lip
+    lighter = np.clip(_lighter(portrait, detail, zone, FOLD), -MOST_SHADED, MOST_SHADED)
+    return detail + threefold(np.float32(np.interp(leisure, (0, 1), OWN_UPPER_LIP)) * zone * lighter)
 
 
 def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
