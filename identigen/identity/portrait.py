@@ -11,6 +11,7 @@ from identigen.identity.appearance import Codec, coarse_light, to_detail
 from identigen.identity.brows import Lines, read_brow_lines, read_brows
 from identigen.identity.conditions import NAMES, Conditions, light_cells, relief
 from identigen.identity.mesh import POINTS
+from identigen.identity.noses import read_nose_base
 from identigen.identity.occluders import Glasses, find_occluders
 from identigen.landmarks import head_pose
 from identigen.types import Floats, Pixels
@@ -27,6 +28,7 @@ class Portrait:
     rendering of `detail`). `code` and `shape_code` place the face among all faces; `aligned` `(468, 3)` is its shape,
     with `turn`, `scale`, `centre` leading back to the photo. `condition` is what a new identity has to agree with.
     `brows` `(2,)` are what its brows are like, `brow_lines` where they lie; see `read_brows`, `read_brow_lines`.
+    `nose_base` is how low its nose reaches; see `read_nose_base`.
     """
 
     points: Floats
@@ -46,6 +48,7 @@ class Portrait:
     condition: Floats
     brows: Floats | None
     brow_lines: Lines
+    nose_base: tuple[float, float] | None
 
     def by_age(self, young_and_lined: tuple[float, float]) -> float:
         """What suits a face of this age, between what does a young one (lines are strands, shadows) and an old one."""
@@ -99,6 +102,7 @@ def read_portrait(
         condition=conditions.whiten(raw),
         brows=read_brows(mesh, detail, seen),
         brow_lines=read_brow_lines(mesh, detail, seen),
+        nose_base=read_nose_base(codec, detail, seen),
     )
 
 

@@ -15,6 +15,7 @@ from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.complexion import LIP_REACH, Complexion, coloured
 from identigen.synthesis.hair import with_brows_in_place, with_own_hair
+from identigen.synthesis.nose import with_nose_in_place, with_own_nose_light
 from identigen.types import Floats
 
 BARE_SKIN, NOSE_SHADING = (0.5, 0.75), 0.65  # of young and of lined faces
@@ -24,7 +25,6 @@ EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
 OWN_SIDE = 0.9  # and of what in it differs from side to side
-NOSE_SIDES, MOST_SIDED = 3.0, 0.35  # pixels of the map: what differs there from side to side is broader; and the most
 OWN_UPPER_LIP, FOLD, MOST_SHADED = (0.2, 0.6), 3.0, 0.4  # share in need and at leisure; pixels of the map; and the most
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
@@ -34,7 +34,6 @@ BRIGHTEST, DULLEST, KNEE = 98.0, 0.06, 0.8  # percentile; least highlight; share
 # The share around the eyes, in need and at leisure; how much less of it where they are lighter than the photo's; what
 # nobody sees; and pixels of the map.
 OWN_SOCKETS, LESS_DARKENED, SLIGHT, SOCKET_REACH = (0.25, 0.8), 0.4, 0.02, 9.0
-HALF_SEEN, FADE = 0.3, 2.0  # of the map around a place; its pixels over which a zone fades
 UNSEEN = 0.15  # of the map around a place: where less is seen, less is told
 CONTRAST = (0.3, 1.3)  # of broad light on a face, to the usual one
 LIGHT_REACH = 18.0  # pixels of the map, from the face's rim inwards
@@ -88,11 +87,12 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
     """A map `(SIDE, SIDE, 3)` whose features are final, with the brightness of lips and hair and the colours of the
     portrait's photo: colour comes last, or what a brow has left would stay behind as its tint.
 
-    Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's, and less of the photo's shade
-    stays under the nose.
+    Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's, a nose is freer, and less of
+    the photo's shade stays under it.
     """
     detail = with_brows_in_place(codec, detail, portrait)
     detail = with_own_lips(codec, detail, portrait)
+    detail = with_nose_in_place(codec, detail, portrait, leisure)
     detail = with_own_nose_light(codec, detail, portrait)
     detail = with_own_upper_lip(codec, detail, portrait, leisure)
     detail = with_own_sockets(codec, detail, portrait, leisure)
@@ -156,21 +156,6 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     away = broadly(brightness(detail - portrait.detail), bare) * bare
     lopsided = (away - away[:, ::-1]) / 2 * (bare * bare[:, ::-1])
     return np.asarray(detail - threefold(OWN_SHADE * away + (OWN_SIDE - OWN_SHADE) * lopsided), np.float32)
-
-
-def with_own_nose_light(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
-    """A detail map whose nose is lit from where the photo's is: one side bright, the other in the shade.
-
-    A nose is lent by somebody who sat in another light. Hardly anybody's is lopsided: what differs from side to side is
-    the lamp, and without it a nose looks put on.
-    """
-    trust = np.asarray(codec.mesh.inside * portrait.seen * ~portrait.hidden, np.float32)
-    both = trust * trust[:, ::-1]
-    away = brightness(portrait.detail - detail)
-    mass = cv2.GaussianBlur(both, (0, 0), NOSE_SIDES)
-    sided = cv2.GaussianBlur((away - away[:, ::-1]) / 2 * both, (0, 0), NOSE_SIDES) / np.maximum(mass, HALF_SEEN)
-    zone = OWN_SIDE * codec.mesh.nose * cv2.GaussianBlur(both, (0, 0), FADE)
-    return detail + threefold(np.asarray(zone * np.clip(sided, -MOST_SIDED, MOST_SIDED), np.float32))
 
 
 def with_own_upper_lip(codec: Codec, detail: Floats, portrait: Portrait, leisure: float = 1.0) -> Floats:

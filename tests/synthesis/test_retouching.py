@@ -16,10 +16,10 @@ from identigen.synthesis.retouching import (
     modelled,
     with_own_hardness,
     with_own_lips,
-    with_own_nose_light,
     with_own_shade,
     with_own_sockets,
     with_own_tone,
+    with_own_upper_lip,
     without_glare,
 )
 from identigen.types import Bools, Floats
@@ -149,26 +149,22 @@ def test_the_lamp_stays_on_its_side(codec: Codec, portrait: Portrait) -> None:
     assert lopsided > 1.3 * even
 
 
-@pytest.mark.parametrize("lamp", [-0.2, 0.2])
-def test_a_nose_that_is_lent_is_lit_from_where_the_photos_is(codec: Codec, portrait: Portrait, lamp: float) -> None:
-    """Dark on the side that was dark; how light it is in the middle, and the cheek beside it, is left to the others."""
-    x = np.mgrid[0:SIDE, 0:SIDE][1] - (SIDE - 1) / 2
-    sided = np.asarray(lamp * np.clip(x / 12, -1, 1)[..., None] * np.ones(3), np.float32)
-    photo = replace(portrait, detail=sided, seen=np.ones_like(portrait.seen), hidden=np.zeros_like(portrait.hidden))
-    lent = -sided / 2 + np.float32(0.1)
-    mended = brightness(with_own_nose_light(codec, lent, photo))
-    nose = codec.mesh.nose > 0.95
-    right, left = (float(mended[nose & side].mean()) for side in (x < -8, x > 8))
-    assert left - right == pytest.approx(2 * lamp, rel=0.35)
-    assert (left + right) / 2 == pytest.approx(0.1, abs=0.01)
-    assert np.allclose(mended[codec.mesh.nose < 0.01], brightness(lent)[codec.mesh.nose < 0.01], atol=5e-3)
-
-
-def test_half_a_nose_tells_nothing_of_the_light(codec: Codec, portrait: Portrait) -> None:
-    half = np.asarray(np.mgrid[0:SIDE, 0:SIDE][1] > SIDE // 2, np.float32)
-    photo = replace(portrait, detail=0.3 * np.ones((SIDE, SIDE, 3), np.float32), seen=half)
+@pytest.mark.parametrize("shade", [-0.25, 0.25])
+def test_the_shadow_under_the_nose_stays(codec: Codec, portrait: Portrait, shade: float) -> None:
+    """More of it at leisure than in need; lips, nose and cheeks are left to the others."""
+    mesh = codec.mesh
+    y = np.mgrid[0:SIDE, 0:SIDE][0].astype(np.float32)
+    shadow = np.asarray(shade * np.exp(-(((y - 124) / 5) ** 2))[..., None] * np.ones(3), np.float32)
+    photo = replace(portrait, detail=shadow, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
     lent = np.zeros((SIDE, SIDE, 3), np.float32)
-    assert np.allclose(with_own_nose_light(codec, lent, photo), lent, atol=1e-3)
+    under = (mesh.upper_lip > 0.95) & (y > 121) & (y < 127)
+    left = []
+    for leisure in (1.0, 0.0):
+        mended = brightness(with_own_upper_lip(codec, lent, photo, leisure))
+        assert np.allclose(mended[mesh.upper_lip < 0.01], 0, atol=5e-3)
+        left.append(float(mended[under].mean() / brightness(shadow)[under].mean()))
+    assert 0.4 < left[0] < 0.8
+    assert left[1] < 0.5 * left[0]
 
 
 @pytest.mark.parametrize(("shade", "most"), [(-0.3, 0.45), (0.3, 0.85)])
