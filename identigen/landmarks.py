@@ -111,6 +111,14 @@ def mouth_openness(points: Floats) -> float:
     return float(np.linalg.norm(points[13] - points[14]) / eye_distance(points))
 
 
+def smile(points: Floats) -> float:
+    """How far the corners of the mouth stand above its middle, as a fraction of the eye distance; below 0 in a pout."""
+    across = (points[[263, 362]].mean(0) - points[[33, 133]].mean(0))[:2]
+    down = np.array([-across[1], across[0]]) / max(float(np.hypot(*across)), 1e-6)
+    raised = (points[[13, 14]].mean(0) - points[[61, 291]].mean(0))[:2] @ down
+    return float(raised / eye_distance(points))
+
+
 def eye_openness(points: Floats) -> float:
     """Mean gap between the lids as a fraction of the eye distance."""
     return float(eye_gaps(points).mean())

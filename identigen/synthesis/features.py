@@ -28,11 +28,11 @@ Ints = npt.NDArray[np.int_]
 
 MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not made good by baring the teeth
 FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
-SMILE = 0.75  # share of the difference between how the lips meet and how they met that goes
+SMILE = 0.95  # share of the difference between how the lips meet and how they met that goes
 SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
 BROW_REACH = 9.0  # canonical pixels around a brow that go with it
 # To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
-MOUTH_WIDTH, UPPER_LIP, CHIN = (0.88, 1.12), (0.65, 1.25), (0.8, 1.25)
+MOUTH_WIDTH, UPPER_LIP, CHIN = (0.92, 1.12), (0.65, 1.25), (0.8, 1.25)
 UPPER_LIP_IN_NEED = (0.6, 1.5)  # where nobody was far enough
 MOUTH_REACH, CHIN_REACH = 12.0, 24.0  # canonical pixels
 NEAREST = 0.03  # of the eye distance: nobody's lip or chin begins higher
@@ -83,16 +83,17 @@ _BELOW_LIPS = np.array(
 
 
 def with_own_features(
-    codec: Codec, old: Floats, new: Floats, eyes: float, mouth: float, leisure: float = 1.0
+    codec: Codec, old: Floats, new: Floats, eyes: float, mouth: float, smile: float = 0.0, leisure: float = 1.0
 ) -> Floats:
     """The points `(468, 3)` of a `new` face with the expression of the `old` one.
 
-    `eyes` and `mouth` are by how much wider both are to be opened, as fractions of the eye distance. Without `leisure`,
-    where nobody was far enough, a mouth may sit farther from its nose.
+    `eyes` and `mouth` are by how much wider both are to be opened, `smile` by how much higher the corners of the mouth
+    shall stand, as fractions of the eye distance. Without `leisure`, where nobody was far enough, a mouth may sit
+    farther from its nose.
     """
     shape = _with_own_brows(codec, old, new)
     shape = _with_own_eyes(old, shape, eyes)
-    lips = _with_own_lips(old, _with_own_width(old, shape), mouth)
+    lips = _smiling(_with_own_lips(old, _with_own_width(old, shape), mouth), smile)
     shape = _carried(codec, shape, _with_own_place(old, lips, leisure))
     return _unfolded(_with_own_chin(codec, old, shape))
 
@@ -159,6 +160,15 @@ def _with_own_lips(old: Floats, new: Floats, wanting: float) -> Floats:
         share = _within(max(ratio, 1e-6), FULLNESS)
         out[inner] = line + side * gap
         out[rings] = out[inner] + share * (new[rings] - new[inner])
+    return out
+
+
+def _smiling(shape: Floats, wanting: float) -> Floats:
+    """A mouth whose corners stand by what is `wanting` higher, bent evenly from its middle."""
+    out, x = np.array(shape), shape[_MOUTH, 0]
+    ends = shape[_CORNERS, 0]
+    outwards = (x - ends.mean()) / max(float(np.ptp(ends)) / 2, 1e-6)
+    out[_MOUTH, 1] -= wanting * eye_distance(shape) * np.minimum(outwards**2, 1)
     return out
 
 

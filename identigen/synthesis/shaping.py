@@ -15,25 +15,27 @@ from identigen.identity.appearance import Codec
 from identigen.identity.conditions import NAMES
 from identigen.identity.imagination import leisure
 from identigen.identity.portrait import Portrait
-from identigen.landmarks import EYES, OVAL, eye_openness, head_pose, mouth_openness
+from identigen.landmarks import EYES, OVAL, eye_openness, head_pose, mouth_openness, smile
 from identigen.synthesis.features import with_own_features
 from identigen.types import Floats
 
 YAW = NAMES.index("yaw")
-BUILD = (0.85, 1.35)  # gain of the new build, at strength 0 and 1
+BUILD = (0.65, 1.55)  # gain of the new build, at strength 0 and 1
 RIM_FREEDOM, RIM_DEPTH = 0.6, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
+MOST_RAISED = 0.06  # of the eye distance, the corners of a mouth: beyond, the mesh was mistaken
 MOUTH_SHARE = 0.9  # lips that are drawn apart are seen apart
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """What is wanting between a face and how it was drawn: degrees, and openness as a fraction of the eye distance."""
+    """What is wanting between a face and how it was drawn: degrees, and fractions of the eye distance."""
 
     yaw: float = 0.0
     pitch: float = 0.0
     eyes: float = 0.0
     mouth: float = 0.0
+    smile: float = 0.0
 
 
 NOTHING = Missed()
@@ -47,6 +49,7 @@ def missed(wanted: Floats, seen: Floats) -> Missed:
         pitch=float(np.clip(SHARE * (old.pitch - new.pitch), -MOST_DEGREES, MOST_DEGREES)),
         eyes=SHARE * (eye_openness(wanted) - eye_openness(seen)),
         mouth=MOUTH_SHARE * (mouth_openness(wanted) - mouth_openness(seen)),
+        smile=SHARE * float(np.clip(smile(wanted) - smile(seen), -MOST_RAISED, MOST_RAISED)),
     )
 
 
@@ -61,7 +64,9 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
     if portrait.glasses != "none":  # frames are rigid: what they sit on keeps its place
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
     shape = np.asarray(shape, np.float32)
-    return with_own_features(codec, portrait.aligned, shape, wanting.eyes, wanting.mouth, leisure(strength))
+    return with_own_features(
+        codec, portrait.aligned, shape, wanting.eyes, wanting.mouth, wanting.smile, leisure(strength)
+    )
 
 
 def _turned(shape: Floats, wanting: Missed) -> Floats:

@@ -82,7 +82,7 @@ def test_only_in_need_a_nose_ends_far_above_its_mouth(codec: Codec, portrait: Po
     )
     lips = [
         float((shape[0] - shape[2])[1])
-        for shape in (with_own_features(codec, old, short_nosed, 0.0, 0.0, leisure) for leisure in (1.0, 0.0))
+        for shape in (with_own_features(codec, old, short_nosed, 0.0, 0.0, leisure=leisure) for leisure in (1.0, 0.0))
     ]
     assert lips[1] > 1.1 * lips[0]
 

@@ -5,7 +5,7 @@ import pytest
 
 from identigen.identity.appearance import Codec
 from identigen.identity.portrait import Portrait
-from identigen.landmarks import eye_openness, head_pose, mouth_openness
+from identigen.landmarks import eye_distance, eye_openness, head_pose, mouth_openness, smile
 from identigen.synthesis.shaping import NOTHING, Missed, missed, new_shape
 from identigen.types import Floats
 
@@ -51,3 +51,16 @@ def test_lips_close_and_lids_never_do(codec: Codec, portrait: Portrait) -> None:
 def test_teeth_are_never_bared_to_please_the_mesh(codec: Codec, portrait: Portrait) -> None:
     as_is, bared = drawn(codec, portrait), drawn(codec, portrait, Missed(mouth=0.5))
     assert mouth_openness(bared) - mouth_openness(as_is) < 0.06
+
+
+@pytest.mark.parametrize("wanting", [-0.03, 0.03])
+def test_a_smile_that_was_lost_comes_back(codec: Codec, portrait: Portrait, wanting: float) -> None:
+    as_is, mended = drawn(codec, portrait), drawn(codec, portrait, Missed(smile=wanting))
+    assert smile(mended) - smile(as_is) == pytest.approx(wanting, abs=0.01)
+    assert mouth_openness(mended) == pytest.approx(mouth_openness(as_is), abs=0.01)
+
+
+def test_a_smile_that_was_drawn_too_broad_is_taken_back_in_part(portrait: Portrait) -> None:
+    seen = np.array(portrait.points)
+    seen[[61, 291], 1] -= 0.05 * eye_distance(seen)
+    assert -0.05 < missed(portrait.points, seen).smile < -0.02
