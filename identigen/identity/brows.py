@@ -19,6 +19,7 @@ Lines = tuple[Floats | None, Floats | None]
 
 HALVES = (slice(0, SIDE // 2), slice(SIDE // 2, SIDE))
 HIGHER_THAN_BROWS, A_HAIR = 27, 2.0  # pixels of the map
+ALONG, ACROSS = 5.0, 1.5  # pixels of the map within which the skin around a brow is even
 BROW_SEEN, FAINTEST = 0.7, 0.05  # share of a brow that tells of it; darkness of one that is hardly there
 BALD = 0.02  # mean darkness along a brow that tells nothing
 IN_VIEW = 0.6  # of a brow, or nobody knows how it slants
@@ -34,6 +35,14 @@ def brow_hair(grey: Floats) -> Floats:
     """
     higher = np.ones((HIGHER_THAN_BROWS, 1), np.uint8)
     return np.asarray(cv2.morphologyEx(np.ascontiguousarray(grey), cv2.MORPH_BLACKHAT, higher), np.float32)
+
+
+def hair_on_even_skin(grey: Floats) -> Floats:
+    """`brow_hair` against skin that is even along a brow: told column by column, a brow that is darkened by it, or made
+    paler, is a row of strokes.
+    """
+    skin = np.asarray(grey + brow_hair(grey), np.float32)
+    return np.maximum(cv2.GaussianBlur(skin, (0, 0), ALONG, sigmaY=ACROSS) - grey, 0)
 
 
 def without_hairs(grey: Floats) -> Floats:

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import Codec, brightness, threefold, widely
-from identigen.identity.brows import HALVES, brow_hair, depth_and_amount, read_brow_lines, without_hairs
+from identigen.identity.brows import (
+    HALVES,
+    brow_hair,
+    depth_and_amount,
+    hair_on_even_skin,
+    read_brow_lines,
+    without_hairs,
+)
 from identigen.identity.mesh import SIDE, remap
 from identigen.identity.portrait import Portrait
 from identigen.masks import disc
@@ -74,5 +81,5 @@ def _with_own_brows(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     darker, more = (there / max(here, 1e-6) for there, here in zip((depth, amount), new, strict=True))
     gain = float(np.clip(np.sqrt(darker * min(darker, more)), *BROW_GAIN))
     out = detail.copy()
-    out[rows] -= threefold((gain - 1) * brows * brow_hair(brightness(detail))[rows])
+    out[rows] -= threefold((gain - 1) * brows * hair_on_even_skin(brightness(detail))[rows])
     return out

@@ -121,3 +121,18 @@ def test_a_brow_over_a_deep_socket_is_not_faded(codec: Codec, portrait: Portrait
     mended = with_own_hair(codec, skin - brow - deep, replace(seen, detail=np.asarray(skin - brow, np.float32)))
     told = brow[..., 0] > 0.2
     assert (mended + deep).mean(-1)[told].mean() == pytest.approx(-brow[..., 0][told].mean(), rel=0.2)
+
+
+@pytest.mark.parametrize("there", [0.5, 0.1])
+def test_a_brow_made_darker_or_paler_is_no_row_of_strokes(codec: Codec, portrait: Portrait, there: float) -> None:
+    """The forehead above it is freckled: what a brow stands out from differs from column to column."""
+    mesh, rng = codec.mesh, np.random.default_rng(1)
+    freckles = np.asarray(np.abs(rng.normal(0, 0.04, (SIDE, SIDE, 1))) * (1 - mesh.brows[..., None]), np.float32)
+    seen = replace(portrait, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
+    photo = replace(seen, detail=np.asarray(-there * mesh.brows[..., None] * np.ones(3), np.float32))
+    drawn = np.asarray((freckles - 0.25 * mesh.brows[..., None]) * np.ones(3), np.float32)
+    change = (with_own_hair(codec, drawn, photo) - drawn).mean(-1)
+    brow = mesh.brows > 0.99
+    assert np.abs(change[brow]).mean() > 0.03
+    along = np.diff(change, axis=1)[:, 1:][brow[:, 2:] & brow[:, :-2]]
+    assert np.abs(along).mean() < 0.05 * np.abs(change[brow]).mean()
