@@ -19,13 +19,13 @@ from identigen.synthesis.nose import with_nose_in_place, with_own_nose_light
 from identigen.types import Floats
 
 BARE_SKIN, NOSE_SHADING = (0.5, 0.75), 0.65  # of young and of lined faces
-BARE_SKIN_IN_NEED, NOSE_SHADING_IN_NEED = 0.75, 0.85
+BARE_SKIN_IN_NEED, NOSE_SHADING_IN_NEED = 0.75, 0.9
 FURROWS, FURROWED = (0.3, 1.0), 3.5  # share of bare skin's own lines, of young and of lined faces; pixels of the map
 EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
 OWN_SIDE = 0.9  # and of what in it differs from side to side
-OWN_UPPER_LIP, FOLD, MOST_SHADED = (0.2, 0.6), 3.0, 0.4  # share in need and at leisure; pixels of the map; and the most
+OWN_UPPER_LIP, FOLD, MOST_SHADED = (0.0, 0.6), 3.0, 0.4  # share in need and at leisure; pixels of the map; and the most
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS = 0.8  # share of the broad difference that goes
