@@ -28,6 +28,7 @@ Ints = npt.NDArray[np.int_]
 
 MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not made good by baring the teeth
 FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
+FOLDED = 0.3  # of the photo's: lips that are as thin as seen are folded in, and the photo's own take their place
 SMILE = 0.95  # share of the difference between how the lips meet and how they met that goes
 SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
 BROW_REACH = 9.0  # canonical pixels around a brow that go with it
@@ -155,11 +156,13 @@ def _with_own_lips(old: Floats, new: Floats, wanting: float) -> Floats:
     line = line + SMILE * (smile - line)
     gap = _gap(old, upper, lower, wanting, 0.0)
     for inner, rings, side in ((upper, _FLESH[0], -0.5), (lower, _FLESH[1], 0.5)):
-        full_old, full_new = (np.linalg.norm(shape[rings[-1]] - shape[inner], axis=1).mean() for shape in (old, new))
-        ratio = float(full_new / max(full_old, 1e-6))
-        share = _within(max(ratio, 1e-6), FULLNESS)
+        new_full, old_full = (side * float((shape[rings[-1], 1] - shape[inner, 1]).mean()) for shape in (new, old))
+        ratio = new_full / max(old_full, 1e-6)
         out[inner] = line + side * gap
-        out[rings] = out[inner] + share * (new[rings] - new[inner])
+        if ratio > FOLDED:
+            out[rings] = out[inner] + np.array([1, _within(ratio, FULLNESS), 1]) * (new[rings] - new[inner])
+        else:
+            out[rings] = out[inner] + FULLNESS[0] * scale * (old[rings] - old[inner])
     return out
 
 
