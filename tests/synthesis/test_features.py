@@ -109,3 +109,19 @@ def test_a_chin_begins_below_a_full_lip(codec: Codec, portrait: Portrait) -> Non
 def test_the_same_face_stays_as_it_is(codec: Codec, portrait: Portrait) -> None:
     own = portrait.aligned
     assert np.allclose(with_own_features(codec, own, own, 0.0, 0.0), own, atol=0.01 * eye_distance(own))
+
+
+@pytest.mark.parametrize("left", [-0.3, 0.1, 0.5])
+def test_lips_that_fold_in_are_still_seen(codec: Codec, portrait: Portrait, left: float) -> None:
+    """Their red lies behind the line then, however deep they are, and bare skin is drawn in its place."""
+    old, folded = portrait.aligned, np.array(portrait.aligned)
+    for outline, line in (
+        ([185, 40, 39, 37, 0, 267, 269, 270, 409], [191, 80, 81, 82, 13, 312, 311, 310, 415]),
+        ([146, 91, 181, 84, 17, 314, 405, 321, 375], [95, 88, 178, 87, 14, 317, 402, 318, 324]),
+    ):
+        folded[outline, 1] = old[line, 1] + left * (old[outline, 1] - old[line, 1])
+        folded[outline, 2] -= 0.1 * eye_distance(old)
+    drawn = with_own_features(codec, old, folded, 0.0, 0.0)
+    for outer, inner in ((0, 13), (17, 14)):
+        full = [shape[outer, 1] - shape[inner, 1] for shape in (old, drawn)]
+        assert 0.6 < full[1] / full[0] < 1.4
