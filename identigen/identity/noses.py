@@ -33,7 +33,7 @@ def read_nose_base(codec: Codec, detail: Floats, seen: Floats) -> tuple[float, f
     around = slice(ROWS.start - HIGHEST, ROWS.stop + LOWEST)
     alike = cv2.matchTemplate(_band(detail)[around, COLUMNS], usual, cv2.TM_CCOEFF_NORMED, mask=weight)[:, 0]
     shifts = np.arange(-HIGHEST, LOWEST + 1)
-    alike = np.nan_to_num(alike) - DOUBT * shifts**2
+    alike = np.clip(np.nan_to_num(alike), -1, 1) - DOUBT * shifts**2  # of an even patch there is no telling
     best = int(alike[1:-1].argmax()) + 1
     before, here, after = (float(value) for value in alike[best - 1 : best + 2])
     bend = before - 2 * here + after
