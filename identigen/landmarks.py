@@ -34,7 +34,7 @@ LIPS_INSIDE = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 3
 LIPS_OUTSIDE = np.array([61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185])
 RIGHT_BROW = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46])
 LEFT_BROW = np.array([300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
-UPPER_LIP = np.array([206, 57, 13, 287, 426])  # hull of the skin between nose and mouth, from fold to fold
+BELOW_NOSE = np.array([206, 57, 13, 287, 426])  # hull of the skin between nose and mouth, from fold to fold
 NOSE = np.array([6, 168, 197, 195, 5, 4, 1, 2, 48, 64, 98, 278, 294, 327, 97, 326])
 BROWS = np.concatenate([RIGHT_BROW, LEFT_BROW])
 # Hulls on both cheeks, away from eyes, nostrils and beard: where a skin's tone is read.

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.landmarks import CHEEKS, EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE, UPPER_LIP
+from identigen.landmarks import BELOW_NOSE, CHEEKS, EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE
 from identigen.masks import disc
 from identigen.types import Bools, Floats, Window
 
@@ -121,10 +121,10 @@ class Mesh:
         return np.asarray(cv2.GaussianBlur(hairy.astype(np.float32), (0, 0), 1.2), np.float32)
 
     @cached_property
-    def upper_lip(self) -> Floats:
+    def below_nose(self) -> Floats:
         """1 on the skin between nose and mouth, from fold to fold, softly 0 elsewhere."""
         canvas = np.zeros((SIDE, SIDE), np.uint8)
-        cv2.fillConvexPoly(canvas, np.round(self.canonical[UPPER_LIP]).astype(np.int32), (1,))
+        cv2.fillConvexPoly(canvas, np.round(self.canonical[BELOW_NOSE]).astype(np.int32), (1,))
         return np.asarray(cv2.GaussianBlur(_even(canvas), (0, 0), 1.5) * (1 - self.lips), np.float32)
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,9 +22,15 @@ IN_VIEW = 0.6  # of a nose, or it is not told
 NO_NOSE, A_NOSE = 0.5, 0.7  # likeness to the usual nose: a moustache or a hard shadow in its place, and surely one
 
 
-def read_nose_base(codec: Codec, detail: Floats, seen: Floats) -> tuple[float, float] | None:
-    """By how many pixels of the map a nose of `detail` `(SIDE, SIDE, 3)` ends lower than the usual one; and the trust
-    in 0..1 that this deserves. None where the nose is hardly `seen` `(SIDE, SIDE)`.
+class NoseBase(NamedTuple):
+    """By how many pixels of the map a nose ends `lower` than the usual one, and how much `trust` in 0..1 that deserves."""
+
+    lower: float
+    trust: float
+
+
+def read_nose_base(codec: Codec, detail: Floats, seen: Floats) -> NoseBase | None:
+    """Where the nose of a detail map `(SIDE, SIDE, 3)` ends; None where it is hardly `seen` `(SIDE, SIDE)`.
 
     Told by sliding the usual nose along it (normalised cross-correlation).
     """
@@ -39,7 +46,7 @@ def read_nose_base(codec: Codec, detail: Floats, seen: Floats) -> tuple[float, f
     bend = before - 2 * here + after
     between = 0.5 * (before - after) / bend if bend < 0 else 0.0
     trust = float(np.interp(here, (NO_NOSE, A_NOSE), (0, 1)))
-    return float(shifts[best] + np.clip(between, -0.5, 0.5)), trust
+    return NoseBase(float(shifts[best] + np.clip(between, -0.5, 0.5)), trust)
 
 
 @lru_cache(maxsize=4)

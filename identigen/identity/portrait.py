@@ -11,7 +11,7 @@ from identigen.identity.appearance import Codec, coarse_light, to_detail
 from identigen.identity.brows import Lines, read_brow_lines, read_brows
 from identigen.identity.conditions import NAMES, Conditions, light_cells, relief
 from identigen.identity.mesh import POINTS
-from identigen.identity.noses import read_nose_base
+from identigen.identity.noses import NoseBase, read_nose_base
 from identigen.identity.occluders import Glasses, find_occluders
 from identigen.landmarks import head_pose
 from identigen.types import Floats, Pixels
@@ -48,7 +48,7 @@ class Portrait:
     condition: Floats
     brows: Floats | None
     brow_lines: Lines
-    nose_base: tuple[float, float] | None
+    nose_base: NoseBase | None
 
     def by_age(self, young_and_lined: tuple[float, float]) -> float:
         """What suits a face of this age, between what does a young one (lines are strands, shadows) and an old one."""

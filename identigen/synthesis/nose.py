@@ -29,12 +29,12 @@ def with_nose_in_place(codec: Codec, detail: Floats, portrait: Portrait, leisure
     old, new = portrait.nose_base, read_nose_base(codec, detail, portrait.seen)
     if old is None or new is None:
         return detail
-    away, free = old[0] - new[0], float(np.interp(leisure, (0, 1), FREEDOM))
-    lower = min(old[1], new[1]) * float(np.clip(away - np.clip(away, -free, free), *DRAWN))
-    upper, under = BASE + new[0] - NOSTRILS, BASE + new[0] + NOSTRILS
+    away, free = old.lower - new.lower, float(np.interp(leisure, (0, 1), FREEDOM))
+    lower = min(old.trust, new.trust) * float(np.clip(away - np.clip(away, -free, free), *DRAWN))
+    upper, under = BASE + new.lower - NOSTRILS, BASE + new.lower + NOSTRILS
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
-    from_rows = np.interp(y[:, 0], (BRIDGE, upper + lower, under + lower, LIP), (BRIDGE, upper, under, LIP))
-    from_rows = np.where((y[:, 0] > BRIDGE) & (y[:, 0] < LIP), from_rows, y[:, 0]).astype(np.float32)
+    rows = (0, BRIDGE, upper + lower, under + lower, LIP, SIDE)
+    from_rows = np.interp(y[:, 0], rows, (0, BRIDGE, upper, under, LIP, SIDE)).astype(np.float32)
     beside = np.abs(x - (SIDE - 1) / 2)
     share = np.interp(beside, BESIDE, (1, 0)).astype(np.float32)
     share = share * share * (3 - 2 * share)

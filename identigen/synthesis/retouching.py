@@ -25,7 +25,11 @@ EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
 OWN_SIDE = 0.9  # and of what in it differs from side to side
-OWN_UPPER_LIP, FOLD, MOST_SHADED = (0.0, 0.6), 3.0, 0.4  # share in need and at leisure; pixels of the map; and the most
+SHADE_BELOW_NOSE, FOLD, MOST_SHADED = (
+    (0.0, 0.6),
+    3.0,
+    0.4,
+)  # share in need and at leisure; pixels of the map; and the most
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
 MODELLING = (1.5, 9.0, 10.0)  # pixels of the map: the band that models a face, and how far around it is measured
 OWN_LIPS = 0.8  # share of the broad difference that goes
@@ -87,14 +91,14 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
     """A map `(SIDE, SIDE, 3)` whose features are final, with the brightness of lips and hair and the colours of the
     portrait's photo: colour comes last, or what a brow has left would stay behind as its tint.
 
-    Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's, a nose is freer, and less of
-    the photo's shade stays under it.
+    Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's, a nose is freer, and none of
+    the photo's shade stays below it.
     """
     detail = with_brows_in_place(codec, detail, portrait)
     detail = with_own_lips(codec, detail, portrait)
     detail = with_nose_in_place(codec, detail, portrait, leisure)
     detail = with_own_nose_light(codec, detail, portrait)
-    detail = with_own_upper_lip(codec, detail, portrait, leisure)
+    detail = with_own_shade_below_nose(codec, detail, portrait, leisure)
     detail = with_own_sockets(codec, detail, portrait, leisure)
     detail = without_glare(codec, detail, portrait)
     detail = with_own_tone(codec, detail, portrait)
@@ -158,15 +162,15 @@ def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     return np.asarray(detail - threefold(OWN_SHADE * away + (OWN_SIDE - OWN_SHADE) * lopsided), np.float32)
 
 
-def with_own_upper_lip(codec: Codec, detail: Floats, portrait: Portrait, leisure: float = 1.0) -> Floats:
+def with_own_shade_below_nose(codec: Codec, detail: Floats, portrait: Portrait, leisure: float = 1.0) -> Floats:
     """A detail map whose skin between nose and mouth is shaded as the photo's.
 
     The nose's shadow lies there, and a smile folds it. Who lends a nose or a mouth was evenly lit and hardly moved:
     left as theirs, it is a pale muzzle.
     """
-    zone = codec.mesh.upper_lip
+    zone = codec.mesh.below_nose
     lighter = np.clip(_lighter(portrait, detail, zone, FOLD), -MOST_SHADED, MOST_SHADED)
-    return detail + threefold(np.float32(np.interp(leisure, (0, 1), OWN_UPPER_LIP)) * zone * lighter)
+    return detail + threefold(np.float32(np.interp(leisure, (0, 1), SHADE_BELOW_NOSE)) * zone * lighter)
 
 
 def with_own_lips(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:

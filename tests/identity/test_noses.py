@@ -25,15 +25,15 @@ def usual(codec: Codec) -> Floats:
 def test_a_nose_is_found_where_it_ends(codec: Codec, usual: Floats, lower: int) -> None:
     found = read_nose_base(codec, np.roll(usual, lower, axis=0), SEEN)
     assert found is not None
-    assert found[0] == pytest.approx(lower, abs=0.6)
-    assert found[1] == 1.0
+    assert found.lower == pytest.approx(lower, abs=0.6)
+    assert found.trust == 1.0
 
 
 def test_light_from_one_side_does_not_move_a_nose(codec: Codec, usual: Floats) -> None:
     sided = usual + 0.4 * np.linspace(-1, 1, SIDE, dtype=np.float32)[:, None]
     found = read_nose_base(codec, np.asarray(sided, np.float32), SEEN)
     assert found is not None
-    assert found[0] == pytest.approx(0, abs=0.4)
+    assert found.lower == pytest.approx(0, abs=0.4)
 
 
 def test_what_does_not_look_like_a_nose_is_not_trusted(codec: Codec) -> None:
@@ -43,7 +43,7 @@ def test_what_does_not_look_like_a_nose_is_not_trusted(codec: Codec) -> None:
         found = read_nose_base(codec, detail, SEEN)
         assert found is not None
         assert np.isfinite(found).all()
-        assert found[1] < 0.5
+        assert found.trust < 0.5
 
 
 def test_a_nose_out_of_view_is_not_told(codec: Codec, usual: Floats) -> None:

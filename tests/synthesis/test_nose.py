@@ -7,7 +7,7 @@ import pytest
 
 from identigen.identity.appearance import Codec, brightness
 from identigen.identity.mesh import SIDE
-from identigen.identity.noses import read_nose_base
+from identigen.identity.noses import NoseBase, read_nose_base
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.nose import FREEDOM, with_nose_in_place, with_own_nose_light
 from identigen.types import Floats
@@ -16,7 +16,7 @@ from identigen.types import Floats
 def base(codec: Codec, detail: Floats) -> float:
     read = read_nose_base(codec, detail, np.ones((SIDE, SIDE), np.float32))
     assert read is not None
-    return read[0]
+    return read.lower
 
 
 @pytest.mark.parametrize("leisure", [0.0, 1.0])
@@ -25,7 +25,7 @@ def test_a_nose_is_hardly_shorter_than_the_photos(
 ) -> None:
     """That of a head that nods lies lower on the map: a usual one would be a short nose over a long, empty lip."""
     seen = np.ones_like(portrait.seen)
-    nodding = replace(portrait, seen=seen, nose_base=(6.0, 1.0))
+    nodding = replace(portrait, seen=seen, nose_base=NoseBase(6.0, 1.0))
     placed = with_nose_in_place(codec, usual, nodding, leisure)
     free = FREEDOM[round(leisure)]
     assert 6.0 - free - 1.0 < base(codec, placed) < 6.0 - free + 1.0
@@ -34,9 +34,9 @@ def test_a_nose_is_hardly_shorter_than_the_photos(
     assert np.allclose(placed[bridge], usual[bridge], atol=1e-3)
 
 
-@pytest.mark.parametrize("told", [None, (6.0, 0.0), (1.5, 1.0)])
+@pytest.mark.parametrize("told", [None, NoseBase(6.0, 0.0), NoseBase(1.5, 1.0)])
 def test_a_nose_stays_where_nothing_calls_for_another_place(
-    codec: Codec, portrait: Portrait, usual: Floats, told: tuple[float, float] | None
+    codec: Codec, portrait: Portrait, usual: Floats, told: NoseBase | None
 ) -> None:
     """One that is not in view, one that is hardly taken for one, and one that ends about there."""
     photo = replace(portrait, seen=np.ones_like(portrait.seen), nose_base=told)

@@ -17,9 +17,9 @@ from identigen.synthesis.retouching import (
     with_own_hardness,
     with_own_lips,
     with_own_shade,
+    with_own_shade_below_nose,
     with_own_sockets,
     with_own_tone,
-    with_own_upper_lip,
     without_glare,
 )
 from identigen.types import Bools, Floats
@@ -157,11 +157,11 @@ def test_the_shadow_under_the_nose_stays(codec: Codec, portrait: Portrait, shade
     shadow = np.asarray(shade * np.exp(-(((y - 124) / 5) ** 2))[..., None] * np.ones(3), np.float32)
     photo = replace(portrait, detail=shadow, seen=np.ones_like(portrait.seen), hidden=portrait.hidden & False)
     lent = np.zeros((SIDE, SIDE, 3), np.float32)
-    under = (mesh.upper_lip > 0.95) & (y > 121) & (y < 127)
+    under = (mesh.below_nose > 0.95) & (y > 121) & (y < 127)
     left = []
     for leisure in (1.0, 0.0):
-        mended = brightness(with_own_upper_lip(codec, lent, photo, leisure))
-        assert np.allclose(mended[mesh.upper_lip < 0.01], 0, atol=5e-3)
+        mended = brightness(with_own_shade_below_nose(codec, lent, photo, leisure))
+        assert np.allclose(mended[mesh.below_nose < 0.01], 0, atol=5e-3)
         left.append(float(mended[under].mean() / brightness(shadow)[under].mean()))
     assert 0.4 < left[0] < 0.8
     assert left[1] < 0.5 * left[0]
