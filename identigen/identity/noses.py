@@ -23,7 +23,7 @@ NO_NOSE, A_NOSE = 0.5, 0.7  # likeness to the usual nose: a moustache or a hard 
 
 
 class NoseBase(NamedTuple):
-    """By how many pixels of the map a nose ends `lower` than the usual one, and how much `trust` in 0..1 that deserves."""
+    """By how many pixels of the map a nose ends `lower` than the usual one, and the `trust` in 0..1 it deserves."""
 
     lower: float
     trust: float
