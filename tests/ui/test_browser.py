@@ -40,6 +40,9 @@ def drag(visit, *points: tuple[float, float]) -> None:
     fingers = visit.context.new_cdp_session(visit.page)
     for kind, (x, y) in zip(["touchStart"] + ["touchMove"] * (len(points) - 1), points, strict=True):
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    # A finger lifted at full speed flings, and the browser takes the next tap for the hand that stops it.
+    visit.page.wait_for_timeout(150)
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y}]})
     fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
