@@ -46,19 +46,6 @@ def drag(visit, *points: tuple[float, float]) -> None:
     fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-def resting_place(page, selector: str) -> dict[str, float]:
-    """Where something lies once the page has stopped to scroll: half a second long it has not moved."""
-    page.wait_for_function(
-        """selector => {
-            const top = document.querySelector(selector).getBoundingClientRect().top
-            if (top !== window.restedAt) { window.restedAt = top; window.restedSince = performance.now() }
-            return performance.now() - window.restedSince > 500
-        }""",
-        arg=selector,
-    )
-    return page.locator(selector).bounding_box()
-
-
 def press_person(visit, number: int) -> None:
     """Press on a person's face in the picture."""
     pin = visit.page.locator(".pin", has_text=str(number)).first.bounding_box()
@@ -212,7 +199,6 @@ def test_people_are_chosen_added_and_given_back(visit):
     page.wait_for_selector("figure.photo path[data-id='3'].chosen")
     wait_for_choices(page, "false", "false", "true")
     page.wait_for_selector(".seeking", state="detached")
-    photo = resting_place(page, "figure.photo")  # the new person's card comes into sight
     press(visit, photo["x"] + photo["width"] * 0.61, photo["y"] + photo["height"] * 0.139)  # blurred stands, nobody
     page.wait_for_selector(".notice")
     assert "Nobody could be recognised" in page.inner_text(".notice")
