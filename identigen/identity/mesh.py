@@ -55,9 +55,20 @@ class Mesh:
 
     @cached_property
     def skin(self) -> Floats:
-        """Forehead, cheeks, nose and chin: 1 where skin is expected, 0 on brows, eyes and lips."""
+        """Forehead, cheeks, nose and chin: 1 where skin is expected, 0 on brows, eyes and lips and close to them."""
+        return self._skin(eyes=7, brows=5, lips=6)
+
+    @cached_property
+    def skin_up_to_features(self) -> Floats:
+        """The same, but for no more than the features themselves: where an old face has lines."""
+        return self._skin(eyes=3, brows=5, lips=1)
+
+    def _skin(self, eyes: int, brows: int, lips: int) -> Floats:
+        """1 on the face less its features, grown by so many pixels each; 0 elsewhere."""
         marks = np.zeros((SIDE, SIDE), np.uint8)
-        for ring, growth in ((RIGHT_EYE, 7), (LEFT_EYE, 7), (RIGHT_BROW, 5), (LEFT_BROW, 5), (LIPS_OUTSIDE, 6)):
+        for ring, growth in (
+            (RIGHT_EYE, eyes), (LEFT_EYE, eyes), (RIGHT_BROW, brows), (LEFT_BROW, brows), (LIPS_OUTSIDE, lips)
+        ):  # fmt: skip
             part = np.zeros_like(marks)
             cv2.fillConvexPoly(part, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
             marks = np.maximum(marks, cv2.dilate(part, disc(growth)).astype(np.uint8))
@@ -80,6 +91,12 @@ class Mesh:
         for ring in (RIGHT_BROW, LEFT_BROW):
             cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
         return np.asarray(cv2.GaussianBlur(cv2.dilate(_even(canvas), disc(3)), (0, 0), 2.5), np.float32)
+
+    @cached_property
+    def forehead(self) -> Floats:
+        """1 on the face above the brows, softly 0 from there on."""
+        above = np.mgrid[0:SIDE, 0:SIDE][0] < self.canonical[np.concatenate([RIGHT_BROW, LEFT_BROW]), 1].min() - 4
+        return np.asarray(cv2.GaussianBlur((above * self.inside).astype(np.float32), (0, 0), 2.5), np.float32)
 
     @cached_property
     def brow_rows(self) -> slice:
@@ -143,6 +160,12 @@ class Mesh:
         """1 on forehead, cheeks and chin and between the eyes, softly 0 near brows, eyes, nose and mouth."""
         away = self.skin * ~self._nose
         return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
+
+    @cached_property
+    def lined(self) -> Floats:
+        """1 where an old face has lines: all but features and nose, softly 0 there."""
+        away = self.skin_up_to_features * ~self._nose
+        return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 1.5), np.float32)
 
     @cached_property
     def _depth(self) -> Floats:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from identigen.errors import EngineError, Stopped
-from identigen.identity.appearance import Codec, load_codec
+from identigen.identity.appearance import Codec, brightness, load_codec
 from identigen.identity.conditions import Conditions, load_conditions
 from identigen.identity.fine_detail import STAYS, FineDetail, finest_detail, load_fine_detail
 from identigen.identity.foretelling import load_foretelling
@@ -45,6 +46,8 @@ from identigen.types import (
 SKIN_GAIN = {"lighter": 1.15, "darker": 0.85}  # more would no longer go with the neck
 UNSTEADY, PIXEL = 0.045, 0.5  # of the face, and pixels of the photo: what sound points move by at most
 WIDEST = 0.55  # opening of a mouth, against the eye distance, that the mesh follows; of a wider one teeth would be left
+LEAST_LIKE = 0.2  # correlation with the usual face: of photos whose mesh lies where it should, none is below 0.3
+RIM = 18.0  # pixels of the map, that tell more of hair and jaw
 REACH = 1.0  # of the face on each side: all that is ever looked at
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
@@ -100,11 +103,12 @@ class Embedded:
         here = surroundings(face.landmarks, pixels, REACH)
         pixels = pixels[here.slices]
         points = face.landmarks - np.array([here.left, here.top, 0], np.float32)
+        uncertain = EngineError(
+            f"the face of person {subject.id} is turned or opened so far that its features were not found with "
+            "certainty; cover or remove this person instead."
+        )
         if not is_steady(codec.mesh, pixels, points):
-            raise EngineError(
-                f"the face of person {subject.id} is turned or opened so far that its features were not found with "
-                "certainty; cover or remove this person instead."
-            )
+            raise uncertain
         wishes = dict(edit.attributes)
         off = wishes.get("glasses") == "none"
         portrait = read_portrait(codec, conditions, pixels, points, embedding, glasses_off=off)
@@ -112,6 +116,8 @@ class Embedded:
         condition = override(conditions, portrait.raw_condition, wishes)
         gain = SKIN_GAIN.get(wishes.get("skin", ""), 1.0)
         sitting = sit(codec, conditions, fine, portrait, pixels, condition, gain)
+        if sitting.likeness < LEAST_LIKE:
+            raise uncertain
         course = Course.away_from(portrait, embedding, condition, edit.strength, company.others, company.given)
         tried = list(company.tried)
         for seed in seeds:
@@ -150,6 +156,14 @@ class Sitting:
     complexion: Complexion
     kind: Floats
     finest: Floats
+
+    @property
+    def likeness(self) -> float:
+        """How like a face the portrait looks on its map, from -1 to 1; little where the mesh lies beside it."""
+        portrait = self.portrait
+        weight = np.asarray(self.codec.mesh.depth(RIM) * portrait.seen * ~portrait.hidden, np.float32)
+        own, usual = brightness(portrait.detail), brightness(self.usual)
+        return float(np.nan_to_num(cv2.matchTemplate(own, usual, cv2.TM_CCOEFF_NORMED, mask=weight)[0, 0]))
 
     def draw(self, identity: Floats, strength: float) -> Drawing:
         """Draw the `identity` `(d,)` over the face."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from identigen.identity.appearance import Codec, brightness
+from identigen.identity.conditions import NAMES
 from identigen.identity.fine_detail import (
     FEATURES,
     FINEST,
@@ -35,8 +36,10 @@ CRISP = (0.22, 0.97)  # quantiles of its finest detail: below it is out of focus
 EXPLAINED, FAMILIAR, EVEN = 0.9, 0.8, 0.7  # quantiles: beyond are cast shadows, strands of hair, frames and scars
 WHOLE = 0.8  # quantile: beyond are brows of which a part is missing, and as dark as another's it would be half a brow
 BROW_PARTS, BROW_HAIR = 4, 1.5  # of a brow's length that are compared; pixels of the map, broader than single hairs
+BEARD = [NAMES[i] for i in STAYS].index("beard")
 UNFIT = Path(__file__).with_name("unfit.csv")
 BLOT, FAINT = 3.0, 0.05  # pixels of the map, and the look that is hardly one
+SHAVEN, BEARDED = 0.0, 0.8  # readings of a beard: surely none, and surely one
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -89,8 +92,15 @@ def fit_fine_detail(
             one for one in _sound(found[name], name == "eye") if not files or (files[one.row], one.name) not in unfit
         ]
         spread = np.linspace(0, len(fit) - 1, min(examples, len(fit)))
-        lent[name] = _lent([fit[i] for i in np.unique(spread.astype(int))], kinds)
+        chosen = _lent([fit[i] for i in np.unique(spread.astype(int))], kinds)
+        lent[name] = without_beard(chosen, codec.mesh.beard_zone[zones[name][0].slices])
     return FineDetail(codec.mesh, lent)
+
+
+def without_beard(lent: Lent, zone: Floats) -> Lent:
+    """Examples whose lenders' beards are left behind in its `zone` `(h, w)`: on whoever has none they are dirt."""
+    hairy = np.interp(lent.kinds[:, BEARD], (SHAVEN, BEARDED), (0, 1)).astype(np.float32)
+    return replace(lent, form=lent.form * (1 - hairy[:, None, None] * zone))
 
 
 def read_unfit(path: Path = UNFIT) -> frozenset[tuple[str, str]]:

@@ -23,7 +23,7 @@ from identigen.identity.fine_detail import (
 )
 from identigen.identity.mesh import SIDE
 from identigen.training.codec import Maps
-from identigen.training.fine_detail import fit_fine_detail, read_unfit, save_fine_detail
+from identigen.training.fine_detail import BEARD, fit_fine_detail, read_unfit, save_fine_detail, without_beard
 from identigen.training.latents import Latents
 from identigen.types import Floats
 
@@ -215,6 +215,17 @@ def test_half_a_brow_is_not_lent(codec: Codec) -> None:
     faces = codec.decode(codes[half])
     codes[half] = codec.project(faces + tails[..., None] * np.maximum(-faces, 0))
     assert not set(half) & lenders(codes)
+
+
+def test_whoever_has_a_beard_lends_none_of_it(codec: Codec) -> None:
+    rng, zone = np.random.default_rng(5), codec.mesh.beard_zone
+    kinds = np.zeros((2, len(STAYS)), np.float32)
+    kinds[:, BEARD] = -1.0, 1.5
+    form = np.repeat(rng.standard_normal((1, SIDE, SIDE)).astype(np.float32), 2, axis=0)
+    shaven, bearded = without_beard(Lent(form, form, kinds, np.arange(2, dtype=np.int32)), zone).form
+    assert np.array_equal(shaven, form[0])
+    assert np.abs(bearded[zone > 0.99]).max() < 0.05
+    assert np.array_equal(bearded[zone == 0], form[0][zone == 0])
 
 
 def test_what_is_not_lent_is_listed_by_file_and_feature() -> None:

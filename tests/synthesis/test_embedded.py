@@ -221,3 +221,10 @@ def test_a_mouth_wider_than_the_mesh_can_follow_is_not_drawn_on(astronaut: Photo
     screaming = replace(subject, face=replace(face, landmarks=points))
     with pytest.raises(EngineError, match="opened so far"):
         next(Embedded().propose(astronaut.pixels, screaming, Edit(1, Operation.FACE, seed=1), [1]))
+
+
+def test_what_does_not_look_like_a_face_is_not_drawn_on(astronaut: Photo, subject: Subject) -> None:
+    """On a negative the mesh is steady, and features are found beside the true ones as often as on them."""
+    negative = 255 - astronaut.pixels
+    with pytest.raises(EngineError, match="not found with certainty"):
+        next(Embedded().propose(negative, subject, Edit(1, Operation.FACE), [3]))

@@ -55,11 +55,15 @@ def test_wrinkles_that_only_the_model_expects_leave_no_negative(
     assert negative.mean() < 1.3 * plain.mean()
 
 
+@pytest.mark.parametrize(
+    "lines_of_age",
+    [pytest.param(((116, 207), (117, 205), (118, 36)), id="cheeks"), pytest.param(((165, 39), (92, 40)), id="lip")],
+)
 def test_an_old_face_keeps_the_lines_that_a_young_one_has_only_by_chance(
-    codec: Codec, portrait: Portrait, astronaut: Photo
+    codec: Codec, portrait: Portrait, astronaut: Photo, lines_of_age: tuple[tuple[int, int], ...]
 ) -> None:
     """On her cheeks dark lines are strands of hair, unless she is seventy."""
-    striped, lines_of_age = astronaut.pixels.copy(), ((116, 207), (117, 205), (118, 36))
+    striped = astronaut.pixels.copy()
     for a, b in (*lines_of_age, *codec.mesh.mirror[np.array(lines_of_age)]):
         ends = [tuple(portrait.points[i, :2].round().astype(int).tolist()) for i in (a, b)]
         striped = cv2.line(striped, *ends, (90, 55, 45), 1, cv2.LINE_AA)
