@@ -32,6 +32,7 @@ RIGHT_LID = np.array([[247, 30, 29, 27, 28, 56, 190], [113, 225, 224, 223, 222, 
 LEFT_LID = np.array([[467, 260, 259, 257, 258, 286, 414], [342, 445, 444, 443, 442, 441, 413]])
 LIPS_INSIDE = np.array([78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191])
 LIPS_OUTSIDE = np.array([61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185])
+MOUTH_CORNERS = np.array([61, 291])
 RIGHT_BROW = np.array([70, 63, 105, 66, 107, 55, 65, 52, 53, 46])
 LEFT_BROW = np.array([300, 293, 334, 296, 336, 285, 295, 282, 283, 276])
 BELOW_NOSE = np.array([206, 57, 13, 287, 426])  # hull of the skin between nose and mouth, from fold to fold
@@ -115,7 +116,7 @@ def smile(points: Floats) -> float:
     """How far the corners of the mouth stand above its middle, as a fraction of the eye distance; below 0 in a pout."""
     across = (points[[263, 362]].mean(0) - points[[33, 133]].mean(0))[:2]
     down = np.array([-across[1], across[0]]) / max(float(np.hypot(*across)), 1e-6)
-    raised = (points[[13, 14]].mean(0) - points[[61, 291]].mean(0))[:2] @ down
+    raised = (points[[13, 14]].mean(0) - points[MOUTH_CORNERS].mean(0))[:2] @ down
     return float(raised / eye_distance(points))
 
 

@@ -14,7 +14,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from identigen.landmarks import BELOW_NOSE, CHEEKS, EYES, LEFT_BROW, LEFT_EYE, LIPS_OUTSIDE, NOSE, RIGHT_BROW, RIGHT_EYE
+from identigen.landmarks import (
+    BELOW_NOSE,
+    CHEEKS,
+    EYES,
+    LEFT_BROW,
+    LEFT_EYE,
+    LIPS_OUTSIDE,
+    MOUTH_CORNERS,
+    NOSE,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
 from identigen.masks import disc
 from identigen.types import Bools, Floats, Window
 
@@ -61,13 +72,14 @@ class Mesh:
     @cached_property
     def skin_up_to_features(self) -> Floats:
         """The same, but for no more than the features themselves: where an old face has lines."""
-        return self._skin(eyes=3, brows=5, lips=1)
+        return self._skin(eyes=3, brows=5, lips=1, corners=9)
 
-    def _skin(self, eyes: int, brows: int, lips: int) -> Floats:
-        """1 on the face less its features, grown by so many pixels each; 0 elsewhere."""
+    def _skin(self, eyes: int, brows: int, lips: int, corners: int = 0) -> Floats:
+        """1 on the face less its features and the corners of the mouth, grown by so many pixels each; 0 elsewhere."""
         marks = np.zeros((SIDE, SIDE), np.uint8)
         for ring, growth in (
-            (RIGHT_EYE, eyes), (LEFT_EYE, eyes), (RIGHT_BROW, brows), (LEFT_BROW, brows), (LIPS_OUTSIDE, lips)
+            (RIGHT_EYE, eyes), (LEFT_EYE, eyes), (RIGHT_BROW, brows), (LEFT_BROW, brows), (LIPS_OUTSIDE, lips),
+            *((np.array([corner]), corners) for corner in MOUTH_CORNERS),
         ):  # fmt: skip
             part = np.zeros_like(marks)
             cv2.fillConvexPoly(part, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
