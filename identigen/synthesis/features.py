@@ -31,7 +31,7 @@ MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not mad
 FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
 FOLDED = 0.3  # of the photo's: lips that are as thin as seen are folded in, and the photo's own take their place
 SMILE = 0.95  # share of the difference between how the lips meet and how they met that goes
-SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
+SLANT, RAISED = 0.02, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
 # Between the eyes, to the photo's: close together they are lost in a wide face, and make a child grown up.
 SPACING, SPACING_OF_CHILDREN, SPACING_IN_NEED = (0.87, 1.25), (0.95, 1.15), (0.75, 1.35)
 SOCKET_REACH = 14.0  # canonical pixels around eyes and brows that go with them
