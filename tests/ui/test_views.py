@@ -165,6 +165,22 @@ def test_downloads_come_with_the_result_and_go_when_it_is_stale(visitor):
     assert "Apply the changes" in views.dock(visitor, house())
 
 
+def test_200_percent_looks_at_somebody_new_rather_than_at_a_cover(visitor):
+    visitor.view = "result"
+    visitor.update(lambda now: session.choose(now, {1, 3}))
+    for new, place in ((1, 12), (3, 72)):
+        with_result(visitor)
+        state = visitor.require()
+        outcomes = [
+            replace(o, applied=Operation.FACE if o.subject_id == new else Operation.SOLID)
+            for o in state.result.outcomes
+        ]
+        result = replace(state.result, outcomes=tuple(outcomes))
+        visitor.update(lambda now, result=result: session.finish(now, result, session.plan(now).edits))
+        focus = Parts(views.stage(visitor)).all("before-after")[0]["focus"]
+        assert float(focus.split()[0]) == pytest.approx(place / SIZE[1], abs=0.01)
+
+
 def test_progress_counts_and_estimates(visitor):
     visitor.running = Running(3, 1, visitor.require().photo, 2, (2, 3), estimate=2.0)
     assert "1 of 3 done · about 2\u00a0s left" in views.dock(visitor, house())

@@ -133,10 +133,12 @@ def _comparison(visitor: Visitor, session: Session, t: Words) -> str:
 
 
 def _places(session: Session) -> str:
-    """Where 200 % looks first: at the first person who was changed. Where the line rests: left of all of them."""
+    """Where 200 % looks first: at somebody new rather than at a cover. Where the line rests: left of all of them."""
     width, height = session.photo.width, session.photo.height
     changed = {edit.subject_id for edit in session.done}
-    boxes = [portrait_box(subject) for subject in session.subjects if subject.id in changed]
+    covered = {o.subject_id for o in session.result.outcomes if o.applied.is_cover} if session.result else set()
+    people = sorted((s for s in session.subjects if s.id in changed), key=lambda s: s.id in covered)
+    boxes = [portrait_box(subject) for subject in people]
     x1, y1, x2, y2 = boxes[0] if boxes else (0.0, 0.0, float(width), float(height))
     left = min((box[0] for box in boxes), default=width / 2) / width
     rest = round(min(max(100 * left - 4, 8), 50))
