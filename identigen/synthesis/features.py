@@ -37,7 +37,7 @@ SPACING, SPACING_OF_CHILDREN, SPACING_IN_NEED = (0.87, 1.25), (0.95, 1.15), (0.7
 SOCKET_REACH = 14.0  # canonical pixels around eyes and brows that go with them
 BROW_REACH = 9.0  # canonical pixels around a brow that go with it
 # To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
-MOUTH_WIDTH, UPPER_LIP, CHIN = (0.92, 1.12), (0.65, 1.25), (0.8, 1.25)
+MOUTH_WIDTH, UPPER_LIP, CHIN = (0.92, 1.12), (0.65, 1.15), (0.8, 1.25)
 UPPER_LIP_IN_NEED = (0.6, 1.5)  # where nobody was far enough
 MOUTH_REACH, CHIN_REACH = 12.0, 24.0  # canonical pixels
 NEAREST = 0.03  # of the eye distance: nobody's lip or chin begins higher
