@@ -16,8 +16,7 @@ from identigen.identity.occluders import Glasses, find_occluders
 from identigen.landmarks import head_pose
 from identigen.types import Floats, Pixels
 
-AGE = NAMES.index("age")
-GROWING, LINED = (8.0, 18.0), (45.0, 60.0)  # apparent years from which on a face grows up, and has lines; and is done
+AGE, LINED = NAMES.index("age"), (45.0, 60.0)  # apparent years from which on a face has lines, and is full of them
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,17 +52,7 @@ class Portrait:
 
     def by_age(self, young_and_lined: tuple[float, float]) -> float:
         """What suits a face of this age, between what does a young one (lines are strands, shadows) and an old one."""
-        return float(np.interp(self.years, LINED, young_and_lined))
-
-    @property
-    def childhood(self) -> float:
-        """1 for a small child, 0 for whoever is grown up."""
-        return float(np.interp(self.years, GROWING, (1, 0)))
-
-    @property
-    def years(self) -> float:
-        """The apparent age."""
-        return max(float(self.raw_condition[AGE]), 0.0) ** 2
+        return float(np.interp(max(float(self.raw_condition[AGE]), 0.0) ** 2, LINED, young_and_lined))
 
     def to_photo(self, shape: Floats) -> Floats:
         """Aligned points `(n, 3)` as points of the photo, in this face's pose."""

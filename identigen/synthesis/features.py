@@ -13,7 +13,6 @@ import numpy.typing as npt
 from identigen.identity.appearance import Codec
 from identigen.identity.mesh import Mesh
 from identigen.landmarks import (
-    BROWS,
     EYES,
     LEFT_BROW,
     LEFT_EYE,
@@ -31,13 +30,10 @@ MOST_WIDER = 0.04  # of the eye distance: a smile whose corners moved is not mad
 FULLNESS = (0.85, 1.15)  # of lips, to the photo's: fuller or thinner ones do not look like another mouth, but swollen
 FOLDED = 0.3  # of the photo's: lips that are as thin as seen are folded in, and the photo's own take their place
 SMILE = 0.95  # share of the difference between how the lips meet and how they met that goes
-SLANT, RAISED = 0.02, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
-# Between the eyes, to the photo's: close together they are lost in a wide face, and make a child grown up.
-SPACING, SPACING_OF_CHILDREN, SPACING_IN_NEED = (0.87, 1.25), (0.95, 1.15), (0.75, 1.35)
-SOCKET_REACH = 14.0  # canonical pixels around eyes and brows that go with them
+SLANT, RAISED = 0.035, 0.05  # of brows, most that either changes: rise to a distance outwards; of the eye distance
 BROW_REACH = 9.0  # canonical pixels around a brow that go with it
 # To the photo's, against the eye distance: beyond, a mouth purses or grins, or sits under the nose, or on the chin.
-MOUTH_WIDTH, UPPER_LIP, CHIN = (0.92, 1.12), (0.65, 1.15), (0.8, 1.25)
+MOUTH_WIDTH, UPPER_LIP, CHIN = (0.92, 1.12), (0.65, 1.25), (0.8, 1.25)
 UPPER_LIP_IN_NEED = (0.6, 1.5)  # where nobody was far enough
 MOUTH_REACH, CHIN_REACH = 12.0, 24.0  # canonical pixels
 NEAREST = 0.03  # of the eye distance: nobody's lip or chin begins higher
@@ -51,7 +47,6 @@ _LIDS = (
 )
 _LIPS = (np.array([191, 80, 81, 82, 13, 312, 311, 310, 415]), np.array([95, 88, 178, 87, 14, 317, 402, 318, 324]))
 _CORNERS = np.array([78, 308])
-_INNER_CORNERS = np.array([133, 362])
 # Three more rings of each lip, from these partners to its outline.
 _FLESH = (
     np.array(
@@ -89,42 +84,19 @@ _BELOW_LIPS = np.array(
 
 
 def with_own_features(
-    codec: Codec,
-    old: Floats,
-    new: Floats,
-    eyes: float,
-    mouth: float,
-    smile: float = 0.0,
-    leisure: float = 1.0,
-    childhood: float = 0.0,
+    codec: Codec, old: Floats, new: Floats, eyes: float, mouth: float, smile: float = 0.0, leisure: float = 1.0
 ) -> Floats:
     """The points `(468, 3)` of a `new` face with the expression of the `old` one.
 
     `eyes` and `mouth` are by how much wider both are to be opened, `smile` by how much higher the corners of the mouth
     shall stand, as fractions of the eye distance. Without `leisure`, where nobody was far enough, a mouth may sit
-    farther from its nose, and eyes anywhere. `childhood` is 1 for a small child and 0 for whoever is grown up.
+    farther from its nose.
     """
-    shape = _with_own_spacing(codec, old, new, leisure, childhood)
-    shape = _with_own_brows(codec, old, shape)
+    shape = _with_own_brows(codec, old, new)
     shape = _with_own_eyes(old, shape, eyes)
     lips = _smiling(_with_own_lips(old, _with_own_width(old, shape), mouth), smile)
     shape = _carried(codec, shape, _with_own_place(old, lips, leisure))
     return _unfolded(_with_own_chin(codec, old, shape))
-
-
-def _with_own_spacing(codec: Codec, old: Floats, new: Floats, leisure: float, childhood: float) -> Floats:
-    """Eyes not much nearer to each other than the old ones, or farther apart; brows and bridge go with them."""
-    free, usual, of_children = (np.array(ends) for ends in (SPACING_IN_NEED, SPACING, SPACING_OF_CHILDREN))
-    grown_up = free + leisure * (usual - free)
-    least, most = grown_up + childhood * (of_children - grown_up)
-    before, after = (max(float(np.ptp(shape[_INNER_CORNERS, 0])), 1e-6) for shape in (old, new))
-    farther = (_within(after / before, (least, most)) - 1) * after
-    flat = codec.mesh.canonical[:, 0]
-    corners = flat[_INNER_CORNERS]
-    side = np.clip((flat - corners.mean()) / np.ptp(corners), -0.5, 0.5)
-    out = np.array(new)
-    out[:, 0] += farther * side * _near(codec, np.concatenate([EYES, BROWS]), SOCKET_REACH)
-    return out
 
 
 def _with_own_brows(codec: Codec, old: Floats, new: Floats) -> Floats:

@@ -20,7 +20,7 @@ from identigen.synthesis.features import with_own_features
 from identigen.types import Floats
 
 YAW = NAMES.index("yaw")
-BUILD = (0.9, 1.55)  # gain of the new build, at strength 0 and 1
+BUILD = (0.6, 1.6)  # gain of the new build, at strength 0 and 1
 RIM_FREEDOM, RIM_DEPTH = 0.6, 0.35  # share of the new build that the outline gets; how deep, in half faces, it is held
 SHARE, MOST_DEGREES = 0.6, 5.0  # of what was missed: all of it would bend a nose to please the mesh
 MOST_RAISED = 0.06  # of the eye distance, the corners of a mouth: beyond, the mesh was mistaken
@@ -65,14 +65,7 @@ def new_shape(codec: Codec, portrait: Portrait, code: Floats, strength: float, w
         shape = portrait.aligned + (shape - portrait.aligned) * _below_glasses(codec)[:, None]
     shape = np.asarray(shape, np.float32)
     return with_own_features(
-        codec,
-        portrait.aligned,
-        shape,
-        wanting.eyes,
-        wanting.mouth,
-        wanting.smile,
-        leisure(strength),
-        portrait.childhood,
+        codec, portrait.aligned, shape, wanting.eyes, wanting.mouth, wanting.smile, leisure(strength)
     )
 
 
