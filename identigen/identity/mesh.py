@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from identigen.landmarks import (
     BELOW_NOSE,
+    BROWS,
     CHEEKS,
     EYES,
     LEFT_BROW,
@@ -107,7 +108,7 @@ class Mesh:
     @cached_property
     def forehead(self) -> Floats:
         """1 on the face above the brows, softly 0 from there on."""
-        above = np.mgrid[0:SIDE, 0:SIDE][0] < self.canonical[np.concatenate([RIGHT_BROW, LEFT_BROW]), 1].min() - 4
+        above = np.mgrid[0:SIDE, 0:SIDE][0] < self.canonical[BROWS, 1].min() - 4
         return np.asarray(cv2.GaussianBlur((above * self.inside).astype(np.float32), (0, 0), 2.5), np.float32)
 
     @cached_property
@@ -174,8 +175,8 @@ class Mesh:
         return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 4.0), np.float32)
 
     @cached_property
-    def lined(self) -> Floats:
-        """1 where an old face has lines: all but features and nose, softly 0 there."""
+    def bare_up_to_features(self) -> Floats:
+        """The same, but for no more than features and nose themselves: where an old face has lines."""
         away = self.skin_up_to_features * ~self._nose
         return np.asarray(cv2.GaussianBlur(away.astype(np.float32), (0, 0), 1.5), np.float32)
 

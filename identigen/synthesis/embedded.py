@@ -103,12 +103,8 @@ class Embedded:
         here = surroundings(face.landmarks, pixels, REACH)
         pixels = pixels[here.slices]
         points = face.landmarks - np.array([here.left, here.top, 0], np.float32)
-        uncertain = EngineError(
-            f"the face of person {subject.id} is turned or opened so far that its features were not found with "
-            "certainty; cover or remove this person instead."
-        )
         if not is_steady(codec.mesh, pixels, points):
-            raise uncertain
+            raise _uncertain(subject)
         wishes = dict(edit.attributes)
         off = wishes.get("glasses") == "none"
         portrait = read_portrait(codec, conditions, pixels, points, embedding, glasses_off=off)
@@ -117,7 +113,7 @@ class Embedded:
         gain = SKIN_GAIN.get(wishes.get("skin", ""), 1.0)
         sitting = sit(codec, conditions, fine, portrait, pixels, condition, gain)
         if sitting.likeness < LEAST_LIKE:
-            raise uncertain
+            raise _uncertain(subject)
         course = Course.away_from(portrait, embedding, condition, edit.strength, company.others, company.given)
         tried = list(company.tried)
         for seed in seeds:
@@ -273,6 +269,13 @@ OVERRIDES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "skin": {"lighter": {}, "darker": {}},  # the photo's own light is drawn lighter or darker: see SKIN_GAIN
     "glasses": {"none": {}},  # no frames are kept; there are none that could be put on
 }
+
+
+def _uncertain(subject: Subject) -> EngineError:
+    return EngineError(
+        f"the face of person {subject.id} is turned or opened so far that its features were not found with "
+        "certainty; cover or remove this person instead."
+    )
 
 
 def with_landmarks(pixels: Pixels, subject: Subject) -> Face:

@@ -29,13 +29,11 @@ def own_relief(codec: Codec, portrait: Portrait, texture: Floats, detail: Floats
     `texture` is how the photo's face looks on a map of that size, `detail` what it has over its `coarse` light.
     """
     side = len(detail)
-    lined = portrait.by_age((0, 1))
-    skin, bare = (
-        young + lined * (old - young)
-        for young, old in ((codec.mesh.skin, codec.mesh.skin_up_to_features), (codec.mesh.bare, codec.mesh.lined))
-    )
+    mesh, lined = codec.mesh, portrait.by_age((0, 1))
+    skin = mesh.skin + lined * (mesh.skin_up_to_features - mesh.skin)
+    bare = mesh.bare + lined * (mesh.bare_up_to_features - mesh.bare)
     trust = resized(skin * portrait.seen * ~portrait.hidden, side)
-    hairy = float(np.interp(portrait.raw_condition[BEARD], BEARDED, (0, 1))) * resized(codec.mesh.beard_zone, side)
+    hairy = float(np.interp(portrait.raw_condition[BEARD], BEARDED, (0, 1))) * resized(mesh.beard_zone, side)
     fine = _fine_relief(portrait, detail, resized(portrait.expected, side), trust, resized(bare, side) * (1 - hairy))
     return _mirrored(fine, coarse, colourfulness(texture[trust > 0.5])) + _stubble(portrait, detail, hairy)
 
