@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from identigen.identity.mesh import remap
+from identigen.identity.mesh import POINTS, remap
 from identigen.landmarks import LEFT_BROW, LEFT_EYE, LIPS_INSIDE, LIPS_OUTSIDE, OVAL, RIGHT_BROW, RIGHT_EYE
 from identigen.types import Floats, Pixels, Window
 
 _NOSE = np.array([1, 2, 4, 5, 6, 168, 195, 197, 48, 64, 98, 278, 294, 327])
 _CHEEKS = np.array([50, 101, 117, 187, 205, 280, 330, 346, 411, 425, 9, 151, 108, 337, 18, 200, 199])
 _IRISES = np.array([468, 473])
-_ANCHORS = np.unique(
-    np.concatenate(
-        [OVAL, RIGHT_EYE, LEFT_EYE, LIPS_INSIDE[::2], LIPS_OUTSIDE[::2], RIGHT_BROW, LEFT_BROW, _NOSE, _CHEEKS]
-    )
-)
+_KEPT = (RIGHT_EYE, LEFT_EYE, _IRISES, LIPS_INSIDE[::2], LIPS_OUTSIDE[::2])  # what the photo's own shows of
+_DRAWN = (RIGHT_BROW, LEFT_BROW, _NOSE, _CHEEKS)  # over these new skin lies
+STEEPEST = 0.5  # how much, of their distance, two anchors may come nearer to each other: from 1 on the picture folds
 
 
 def eye_shift(old: Floats, new: Floats) -> Floats:
@@ -32,7 +31,7 @@ def bend(pixels: Pixels, old: Floats, new: Floats, window: Window) -> Floats:
     """
     size = np.array([window.width, window.height], np.float64)
     origin = np.array([window.left, window.top], np.float64)
-    anchors = np.concatenate([_ANCHORS, _IRISES])
+    anchors = _anchors(old, new)
     ends = new[anchors, :2].astype(np.float64) - origin
     offsets = (old[anchors, :2] - new[anchors, :2]).astype(np.float64)
     along = np.linspace(0, 1, 9)[:, None]
@@ -52,6 +51,23 @@ def bend(pixels: Pixels, old: Floats, new: Floats, window: Window) -> Floats:
     picture = np.ascontiguousarray(pixels[around.slices])
     start = np.array([window.left - around.left, window.top - around.top], np.float32)
     return remap(picture, np.stack([x, y], -1) + field + start)
+
+
+def _anchors(old: Floats, new: Floats) -> NDArray[np.intp]:
+    """Which points are taken along: of two that would fold the picture between them, the one that matters more.
+
+    Of a turned head a part of the mesh's rim lies behind the far eye, and goes another way.
+    """
+    outline = [cv2.convexHull(p[:POINTS, :2].astype(np.float32), returnPoints=False).ravel() for p in (old, new)]
+    order = list(dict.fromkeys(int(i) for i in np.concatenate([*_KEPT, *outline, OVAL, *_DRAWN])))
+    places, ways = new[order, :2], (old - new)[order, :2]
+    apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+    conflict = np.linalg.norm(ways[:, None] - ways[None], axis=2) > STEEPEST * apart
+    taken: list[int] = []
+    for candidate in range(len(order)):
+        if not conflict[candidate, taken].any():
+            taken.append(candidate)
+    return np.asarray(order)[taken]
 
 
 def _thin_plate(centres: Floats, values: Floats, places: Floats) -> Floats:

@@ -25,7 +25,7 @@ STRAND, LEVEL = 5.0, 6.0  # pixels of the map: nothing broader is a strand; alon
 EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
-OWN_SIDE = 0.9  # and of what in it differs from side to side
+OWN_SIDE, SHADE_FADE = 0.9, 8.0  # and of what in it differs from side to side; pixels of the map over which that fades
 # The share in need and at leisure; pixels of the map; and the most.
 SHADE_BELOW_NOSE, FOLD, MOST_SHADED = (0.0, 0.6), 3.0, 0.4
 LEAST_HARD, HARDEST, SMOOTH = 0.3, (1.4, 2.0), 1e-5  # gains, the most of young and of lined faces; energy nobody sees
@@ -163,11 +163,12 @@ def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Float
 def with_own_shade(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     """A detail map whose bare skin is broadly nearer to the photo's: a cheek in the shade keeps its tone there.
 
-    Nearest in what differs from side to side: that is where the lamp stands, and no trait of anybody.
+    Nearest in what differs from side to side: that is where the lamp stands, and no trait of anybody. Cut off at a
+    fringe, it would be a line on the skin, and on the other side its mirror image.
     """
     bare = np.asarray(codec.mesh.bare * portrait.seen * ~portrait.hidden, np.float32)
-    away = broadly(brightness(detail - portrait.detail), bare) * bare
-    lopsided = (away - away[:, ::-1]) / 2 * (bare * bare[:, ::-1])
+    away = broadly(brightness(detail - portrait.detail), bare) * codec.mesh.bare
+    lopsided = (away - away[:, ::-1]) / 2 * cv2.GaussianBlur(bare * bare[:, ::-1], (0, 0), SHADE_FADE)
     return np.asarray(detail - threefold(OWN_SHADE * away + (OWN_SIDE - OWN_SHADE) * lopsided), np.float32)
 
 

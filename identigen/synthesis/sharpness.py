@@ -5,9 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import brightness
+from identigen.identity.appearance import brightness, threefold
 from identigen.types import Bools, Floats
 
+BANDS = ((0.8, 1.8), (1.8, 1.4))  # up to how many pixels each goes that is brought to the photo's energy; most gain
+LEAST_GAIN = 0.25
+FAINT = 0.05  # energy, in levels squared, of what nobody sees
+AROUND = 0.06  # of the face: around a place
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -28,11 +32,12 @@ def in_focus(detail: Floats, seen: Floats, most: float) -> Floats:
 
 
 def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:
-    """Bring the finest band of new skin to what a `picture` of the same place has there: softness first, then energy.
+    """Bring new skin, place by place, to the sharpness that a `picture` of the same place has there.
 
-    Both `(h, w, 3)` of 0..255, judged by what lies `inside` `(h, w)`; as it was where that is next to nothing.
-
-    A camera and its compression leave little of the very finest grain; skin from a map would be noisier at equal edges.
+    Both `(h, w, 3)` of 0..255, judged by what lies `inside` `(h, w)`; as it was where that is next to nothing. Softness
+    comes first: a camera and its compression leave little of the very finest grain, and skin from a map would be
+    noisier at equal edges. Then each band gets the picture's energy around each place: lips that are soft beside sharp
+    stubble look pasted, however sharp a face is as a whole.
     """
     if inside.sum() < 50:
         return shown
@@ -42,8 +47,25 @@ def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:
         soft_edges, soft_grain = _edges_and_grain(soft, inside)
         if soft_grain * edges <= 1.25 * grain * soft_edges:
             break
-    gain = float(np.clip(edges / max(soft_edges, 1e-6), 0.25, 1.5))
-    return np.asarray(soft + (gain - 1) * (soft - cv2.GaussianBlur(soft, (0, 0), 1.0)), np.float32)
+    weight = inside.astype(np.float32)
+    reach = AROUND * float(np.sqrt(weight.sum()))
+    out = soft
+    for (_, most), band, wanted in zip(BANDS, _bands(soft), _bands(picture), strict=True):
+        gain = np.sqrt((_energy(wanted, weight, reach) + FAINT) / (_energy(band, weight, reach) + FAINT))
+        out = out + threefold(np.clip(gain, LEAST_GAIN, most) - 1) * band
+    return np.asarray(out, np.float32)
+
+
+def _bands(picture: Floats) -> list[Floats]:
+    """What a picture `(h, w, 3)` has in each of the finest bands, finest first."""
+    softer = [picture, *(np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32) for sigma, _ in BANDS)]
+    return [fine - coarse for fine, coarse in zip(softer, softer[1:], strict=False)]
+
+
+def _energy(band: Floats, weight: Floats, reach: float) -> Floats:
+    """Mean square of a band's brightness around each place `(h, w)`, over `reach` pixels of what has `weight`."""
+    squares = cv2.GaussianBlur(brightness(band) ** 2 * weight, (0, 0), reach)
+    return np.asarray(squares / np.maximum(cv2.GaussianBlur(weight, (0, 0), reach), 1e-3), np.float32)
 
 
 def _edges_and_grain(picture: Floats, inside: Bools) -> tuple[float, float]:
