@@ -34,6 +34,7 @@ SIDE = 192  # edge of the canonical map; the training faces are about 139 px wid
 POINTS = 468  # the mesh without the irises
 MOUTH_GROWTH = 4
 AROUND_BROWS = 8  # canonical pixels
+ABOVE_BROWS = (6, 14)  # canonical pixels above their lower edge
 
 Ints = npt.NDArray[np.int32]
 
@@ -104,6 +105,14 @@ class Mesh:
         for ring in (RIGHT_BROW, LEFT_BROW):
             cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(self.canonical[ring]).astype(np.int32)), (1,))
         return np.asarray(cv2.GaussianBlur(cv2.dilate(_even(canvas), disc(3)), (0, 0), 2.5), np.float32)
+
+    @cached_property
+    def above_brows(self) -> Floats:
+        """1 from the middle of the brows to as far above them, softly 0 elsewhere."""
+        higher = np.zeros_like(self.brows)
+        for rows in range(*ABOVE_BROWS):
+            higher[:-rows] = np.maximum(higher[:-rows], self.brows[rows:])
+        return higher * self.inside
 
     @cached_property
     def forehead(self) -> Floats:

@@ -28,6 +28,7 @@ Ints = npt.NDArray[np.intp]
 BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
 BROW_GAIN = (0.4, 1.25)
 MOST_MOVED, BROW_SKIRT = 5.0, 3.0  # pixels of the map; the skin around goes with them
+RIM_HEIGHT, FAINT_RIM = 11, 0.02  # pixels of the map that no rim is as high as; brightness that nobody sees
 FEW = 50  # pixels of the map that tell nothing
 
 
@@ -53,6 +54,19 @@ def with_brows_in_place(codec: Codec, detail: Floats, portrait: Portrait) -> Flo
     lower = cv2.GaussianBlur(lower * cv2.dilate(zone, disc(round(2 * BROW_SKIRT))), (0, 0), BROW_SKIRT)
     out = detail.copy()
     out[rows] = remap(np.ascontiguousarray(detail[rows]), np.stack([x, y - lower], -1))
+    return out
+
+
+def without_rims(codec: Codec, detail: Floats) -> Floats:
+    """A detail map without light lines along the upper edge of its brows: a lender's lamp, or a file that was sharpened.
+
+    Under another lamp they are a second contour.
+    """
+    rows = codec.mesh.brow_rows
+    grey = np.ascontiguousarray(brightness(detail)[rows])
+    rim = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, np.ones((RIM_HEIGHT, 1), np.uint8))
+    out = detail.copy()
+    out[rows] -= threefold(codec.mesh.above_brows[rows] * np.maximum(cv2.GaussianBlur(rim, (0, 0), 1.0) - FAINT_RIM, 0))
     return out
 
 

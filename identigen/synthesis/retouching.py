@@ -14,7 +14,7 @@ from identigen.identity.appearance import Codec, brightness, broadly, from_detai
 from identigen.identity.conditions import NAMES
 from identigen.identity.portrait import Portrait
 from identigen.synthesis.complexion import LIP_REACH, Complexion, coloured
-from identigen.synthesis.hair import with_brows_in_place, with_own_hair
+from identigen.synthesis.hair import with_brows_in_place, with_own_hair, without_rims
 from identigen.synthesis.nose import with_nose_in_place, with_own_nose_light
 from identigen.types import Floats
 
@@ -93,7 +93,7 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
     Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's, a nose is freer, and none of
     the photo's shade stays below it.
     """
-    detail = with_brows_in_place(codec, detail, portrait)
+    detail = with_brows_in_place(codec, without_rims(codec, detail), portrait)
     detail = with_own_lips(codec, detail, portrait)
     detail = with_nose_in_place(codec, detail, portrait, leisure)
     detail = with_own_nose_light(codec, detail, portrait)
