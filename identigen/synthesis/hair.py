@@ -58,7 +58,7 @@ def with_brows_in_place(codec: Codec, detail: Floats, portrait: Portrait) -> Flo
 
 
 def without_rims(codec: Codec, detail: Floats) -> Floats:
-    """A detail map without light lines along the upper edge of its brows: a lender's lamp, or a file that was sharpened.
+    """A detail map without light lines along the upper edge of its brows: a lender's lamp, or sharpening.
 
     Under another lamp they are a second contour.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -47,25 +49,32 @@ def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:
         soft_edges, soft_grain = _edges_and_grain(soft, inside)
         if soft_grain * edges <= 1.25 * grain * soft_edges:
             break
-    weight = inside.astype(np.float32)
+    # What changes is light and dark alone: made stronger, a fine tint would become a stain.
+    weight, change = inside.astype(np.float32), np.zeros(inside.shape, np.float32)
     reach = AROUND * float(np.sqrt(weight.sum()))
-    out = soft
-    for (_, most), band, wanted in zip(BANDS, _bands(soft), _bands(picture), strict=True):
+    for (_, most), band, wanted in zip(BANDS, _bands(brightness(soft)), _bands(brightness(picture)), strict=True):
         gain = np.sqrt((_energy(wanted, weight, reach) + FAINT) / (_energy(band, weight, reach) + FAINT))
-        out = out + threefold(np.clip(gain, LEAST_GAIN, most) - 1) * band
-    return np.asarray(out, np.float32)
+        change += (np.clip(gain, LEAST_GAIN, most) - 1) * band
+    return np.asarray(soft + threefold(change), np.float32)
 
 
-def _bands(picture: Floats) -> list[Floats]:
-    """What a picture `(h, w, 3)` has in each of the finest bands, finest first."""
-    softer = [picture, *(np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32) for sigma, _ in BANDS)]
-    return [fine - coarse for fine, coarse in zip(softer, softer[1:], strict=False)]
+def _bands(grey: Floats) -> list[Floats]:
+    """What a picture `(h, w)` has in each of the finest bands, finest first."""
+    softer = [grey, *(np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.float32) for sigma, _ in BANDS)]
+    return [fine - coarse for fine, coarse in pairwise(softer)]
 
 
 def _energy(band: Floats, weight: Floats, reach: float) -> Floats:
-    """Mean square of a band's brightness around each place `(h, w)`, over `reach` pixels of what has `weight`."""
-    squares = cv2.GaussianBlur(brightness(band) ** 2 * weight, (0, 0), reach)
-    return np.asarray(squares / np.maximum(cv2.GaussianBlur(weight, (0, 0), reach), 1e-3), np.float32)
+    """Mean square of a band around each place `(h, w)`, over `reach` pixels of what has `weight`.
+
+    So smooth a field is worked out on a small copy.
+    """
+    both = np.dstack([band**2 * weight, weight])
+    share = min(1.0, 3.0 / reach)
+    small = cv2.resize(both, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), reach * share)
+    squares, mass = cv2.split(cv2.resize(small, band.shape[::-1], interpolation=cv2.INTER_LINEAR))
+    return np.asarray(squares / np.maximum(mass, 1e-3), np.float32)
 
 
 def _edges_and_grain(picture: Floats, inside: Bools) -> tuple[float, float]:
