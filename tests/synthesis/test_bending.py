@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from identigen.identity.portrait import Portrait
 from identigen.landmarks import LEFT_EYE, LIPS_INSIDE, OVAL, RIGHT_EYE
@@ -25,6 +26,29 @@ def test_what_was_at_the_old_jaw_is_seen_at_the_new_one(portrait: Portrait, astr
         bent = bend(marked(astronaut, old, at), old, new, window)[..., 0]
         y, x = np.unravel_index(bent.argmax(), bent.shape)
         assert np.hypot(x + window.left - new[at, 0], y + window.top - new[at, 1]) < 1.5
+
+
+@pytest.mark.parametrize("yaw", [-42, 42])
+@pytest.mark.parametrize("deeper", [0.7, 1.4])
+def test_nothing_folds_where_the_far_eye_of_a_turned_head_lies_before_the_rim(
+    portrait: Portrait, yaw: float, deeper: float
+) -> None:
+    """On a picture of its own coordinates: around each eye both still grow, to the right and downwards."""
+    turn = np.radians(yaw)
+    around = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+    middle = portrait.points.mean(0)
+    old, new = (
+        np.asarray((portrait.points - middle) * [1, 1, depth] @ around.T + middle, np.float32) for depth in (1, deeper)
+    )
+    y, x = np.mgrid[0:512, 0:512].astype(np.float32)
+    window = working_window(new, x.shape)
+    bent = bend(np.dstack([x, y, x]), old, new, window)
+    down, across = np.gradient(bent[..., :2], axis=(0, 1))
+    area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        left, top = np.floor(new[ring, :2].min(0)).astype(int) - [window.left, window.top]
+        right, bottom = np.ceil(new[ring, :2].max(0)).astype(int) - [window.left, window.top]
+        assert area[top : bottom + 1, left : right + 1].min() > 0.2
 
 
 def test_the_rim_stays_and_so_does_a_face_that_does_not_change(portrait: Portrait, astronaut: Photo) -> None:

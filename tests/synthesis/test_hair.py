@@ -10,7 +10,7 @@ from identigen.identity.appearance import Codec, brightness
 from identigen.identity.brows import read_brow_lines
 from identigen.identity.mesh import SIDE
 from identigen.identity.portrait import Portrait
-from identigen.synthesis.hair import with_brows_in_place, with_own_hair
+from identigen.synthesis.hair import with_brows_in_place, with_own_hair, without_rims
 from identigen.types import Floats
 
 
@@ -136,3 +136,16 @@ def test_a_brow_made_darker_or_paler_is_no_row_of_strokes(codec: Codec, portrait
     assert np.abs(change[brow]).mean() > 0.03
     along = np.diff(change, axis=1)[:, 1:][brow[:, 2:] & brow[:, :-2]]
     assert np.abs(along).mean() < 0.05 * np.abs(change[brow]).mean()
+
+
+def test_a_light_line_above_a_brow_goes_and_the_brow_stays(codec: Codec, usual: Floats) -> None:
+    """It is a lender's lamp, and looks like a second contour."""
+    line = np.zeros_like(usual)
+    upper = [int(np.flatnonzero(column > 0.5)[0]) if column.max() > 0.5 else 0 for column in codec.mesh.brows.T]
+    for x, row in enumerate(upper):
+        line[row - 3 : row, x] = 0.3 * (row > 0)
+    out = without_rims(codec, usual + line)
+    assert np.abs(out - usual)[line > 0].mean() < 0.4 * line[line > 0].mean()
+    eyes = codec.mesh.eyes > 0.5
+    assert np.abs(out - usual)[eyes].max() < 0.02
+    assert np.abs(without_rims(codec, usual) - usual).mean() < 0.002

@@ -164,6 +164,20 @@ def test_the_lamp_stays_on_its_side(codec: Codec, portrait: Portrait) -> None:
     assert lopsided > 1.3 * even
 
 
+def test_shade_is_not_cut_off_at_a_fringe(codec: Codec, portrait: Portrait) -> None:
+    """It would be a line on the skin, and its mirror image another one on the other side."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    fringe = (y < 22) & (x < SIDE / 2)
+    lopsided = np.asarray(0.3 * np.tanh((x - SIDE / 2) / 30)[..., None] * np.ones(3), np.float32)
+    seen = np.asarray(~fringe, np.float32)
+    change = brightness(
+        with_own_shade(codec, 0 * lopsided, replace(portrait, detail=lopsided, seen=seen, hidden=fringe))
+    )
+    steps = np.abs(np.diff(change, axis=0))[17:27, 60:132]
+    assert np.abs(change).max() > 0.1
+    assert steps.max() < 0.015
+
+
 @pytest.mark.parametrize("shade", [-0.25, 0.25])
 def test_the_shadow_under_the_nose_stays(codec: Codec, portrait: Portrait, shade: float) -> None:
     """More of it at leisure than in need; lips, nose and cheeks are left to the others."""
