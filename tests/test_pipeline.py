@@ -189,6 +189,19 @@ def test_whom_the_recogniser_takes_for_many_strangers_is_hidden_among_them(
     assert f"{outcome.thresholds['dlib']:.2f} counts as far enough" in outcome.reason
 
 
+def test_who_is_nearer_to_the_person_than_to_anybody_is_taken_only_if_nobody_else_comes(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks for the person in a gallery would come upon the new face, however far away it is."""
+    plan = make_plan(astronaut_subjects, Operation.FACE, seed=4)
+    [usual] = pipeline.anonymize(astronaut, astronaut_subjects, plan).outcomes
+    nobody_near = Strangers(np.full((200, 128), 5.0, np.float32))
+    monkeypatch.setattr("identigen.pipeline.search.strangers_to", lambda name: nobody_near)
+    [lonely] = pipeline.anonymize(astronaut, astronaut_subjects, plan).outcomes
+    assert usual.verdict == lonely.verdict == "pass"
+    assert lonely.candidates_tried > usual.candidates_tried
+
+
 def test_last_touches_that_bring_the_person_back_are_left_out(
     pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +349,9 @@ def test_somebody_without_a_face_needs_no_second_candidate() -> None:
     seen = Trial(drawn, window, pixels, Mask.empty(4, 4), None)
     assert seen.is_good
     assert seen.margin >= AMPLE
+    alone = replace(seen, hidden=False)  # this one would be come upon by who looks for the person
+    assert alone.rank < seen.rank
+    assert not alone.is_good
 
 
 def test_a_hand_drawn_box_is_covered_even_where_nobody_is_recognised(pipeline: Pipeline) -> None:

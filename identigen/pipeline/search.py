@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
 
 GOOD_AGREEMENT = 0.8
-"""A safe candidate is a good one that keeps this much of what should be kept, and whom nobody would take for another
-age, gender presentation or origin."""
+"""A safe candidate is a good one that keeps this much of what should be kept, whom nobody would take for another age,
+gender presentation or origin, and to whom strangers are nearer than the person."""
 AMPLE, CHOOSY = 0.14, 5
 """A good candidate this far beyond the threshold is taken without looking at the others: other recognisers than ours
 will look, and they follow ours only so far. After so many candidates the best good one will do."""
@@ -59,7 +59,7 @@ ABOUT_AS_SURE = 0.8
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Trial:
-    """A candidate that was pasted and measured."""
+    """A candidate that was pasted and measured; `hidden` if strangers are nearer to it than the person."""
 
     candidate: Candidate
     window: Window
@@ -70,6 +70,7 @@ class Trial:
     attributes: Attributes | None = None
     agreement: float = 1.0
     seems_alike: bool = True
+    hidden: bool = True
 
     @property
     def is_safe(self) -> bool:
@@ -77,7 +78,7 @@ class Trial:
 
     @property
     def is_good(self) -> bool:
-        return self.is_safe and self.seems_alike and self.agreement >= GOOD_AGREEMENT
+        return self.is_safe and self.hidden and self.seems_alike and self.agreement >= GOOD_AGREEMENT
 
     @property
     def margin(self) -> float:
@@ -85,10 +86,10 @@ class Trial:
         return float("inf") if self.likeness is None else self.likeness.margin
 
     @property
-    def rank(self) -> tuple[bool, bool, bool, float, float]:
+    def rank(self) -> tuple[bool, bool, bool, bool, float, float]:
         """The larger, the better."""
         enough = min(self.agreement, GOOD_AGREEMENT)
-        return (self.is_safe, self.margin >= MARGIN, self.seems_alike, enough, self.margin)
+        return (self.is_safe, self.margin >= MARGIN, self.hidden, self.seems_alike, enough, self.margin)
 
 
 def search(scene: Scene, engine: Synthesiser, subject: Subject, edit: Edit) -> tuple[Trial | None, int]:
@@ -220,7 +221,7 @@ class Search:
             trial = self._try(candidate, strangers=strangers)
             if trial is None or trial.margin < min(MARGIN, chosen.margin):
                 continue
-            if trial.seems_alike or not chosen.seems_alike:
+            if (trial.hidden, trial.seems_alike) >= (chosen.hidden, chosen.seems_alike):
                 return trial
         return chosen
 
@@ -248,7 +249,8 @@ class Search:
             after = read_attributes(scene.pixels, again, likeness.descriptor)
         before = wished(scene.attributes(subject), dict(self.edit.attributes))
         kept, alike = agreement(before, after), seems_alike(before, after)
-        return Trial(candidate, window, patch, changed, again, likeness, after, kept, alike)
+        hidden = self.strangers is None or self.strangers.hide(likeness.descriptor, source.descriptor)
+        return Trial(candidate, window, patch, changed, again, likeness, after, kept, alike, hidden)
 
 
 def _better(one: Trial, other: Trial | None) -> Trial:
