@@ -295,12 +295,24 @@ def evaluate_identity_command(
     held_out: Annotated[bool, typer.Option("--held-out", help="Only faces the model was not taught.")] = False,
     everybody: Annotated[bool, typer.Option("--everybody", help="All faces, not the largest of each.")] = False,
     sheet: Annotated[Path | None, typer.Option(help="Write contact sheets into this folder.")] = None,
+    blind: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write portraits, untouched or with a new face, to be judged by eye."),
+    ] = None,
     groups: Annotated[Path | None, typer.Option(help="Write the figures of each group into this file.")] = None,
 ) -> None:
     """Re-identification, utility and picture quality of new faces."""
     from identigen.evaluation.identity import evaluate_identity
 
-    evaluate_identity(_folder(faces), limit=limit, held_out=held_out, everybody=everybody, sheet=sheet, groups=groups)
+    evaluate_identity(
+        _folder(faces),
+        limit=limit,
+        held_out=held_out,
+        everybody=everybody,
+        sheet=sheet,
+        blind=blind,
+        groups=groups,
+    )
 
 
 @evaluate_app.command("heads")

@@ -23,6 +23,7 @@ from identigen.crop import square_around
 from identigen.detection.bundled import sight_faces
 from identigen.detection.pairing import same_face
 from identigen.errors import EngineError, InputError
+from identigen.evaluation.blind import write_portraits
 from identigen.models import asset
 from identigen.photo import open_photo
 from identigen.pipeline import Pipeline, make_plan
@@ -79,6 +80,7 @@ def evaluate_identity(
     held_out: bool = False,
     everybody: bool = False,
     sheet: Path | None = None,
+    blind: Path | None = None,
     groups: Path | None = None,
     pipeline: Pipeline | None = None,
 ) -> dict[str, Any]:
@@ -87,9 +89,10 @@ def evaluate_identity(
     `limit` draws that many pictures with seed 0; the gallery for re-identification stays the whole folder (its other
     pictures are read as portraits: one face that fills the frame). `held_out` takes only the pictures that the shipped
     model was not taught. `everybody` means all faces of at least 24 px, not only the largest of each picture. `sheet`
-    is a folder for contact sheets, original above result, at 200 %; `groups` a file for the figures by skin tone and
-    apparent age, of the kind that the pipeline reads from `assets/models/groups.json`. Raises `InputError` when the
-    folder holds no such pictures.
+    is a folder for contact sheets, original above result, at 200 %; `blind` one for portraits as large, untouched or
+    with a new face, to be judged by eye (see `write_portraits`); `groups` a file for the figures by skin tone and
+    apparent age, of the kind that the pipeline reads from `assets/models/groups.json`. Raises `InputError` when
+    the folder holds no such pictures.
     """
     files = sorted(path for path in faces.glob("*") if path.suffix.lower() in SUFFIXES) if faces.is_dir() else []
     if held_out:
@@ -118,7 +121,7 @@ def evaluate_identity(
         subjects = pipeline.detect(photo)
         people = readable(subjects) if everybody else [s for s in [largest_face(subjects)] if s is not None]
         unseen += not people
-        found = measure_cases(pipeline, photo, people, path, keep_tile=sheet is not None)
+        found = measure_cases(pipeline, photo, people, path, keep_tile=sheet is not None or blind is not None)
         gallery += [(case.person, case.source) for case in found]
         refereed += [(case.person, case.refereed[0]) for case in found if case.refereed is not None]
         cases += found
@@ -140,7 +143,10 @@ def evaluate_identity(
         rounded = json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 3))
         groups.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
     if sheet is not None:
-        save_sheets(sheet, [case.tile for case in cases if case.tile is not None])
+        save_sheets(sheet, [_labelled(case.tile, case.name) for case in cases if case.tile is not None])
+    if blind is not None:
+        new = {case.name: case.tile for case in cases if case.tile is not None and case.outcome is not None}
+        print(f"\n\nJudge the pictures in {blind} first; which were changed tells {write_portraits(new, blind)}.")
     return table
 
 
@@ -191,7 +197,7 @@ def measure_cases(
                 outcome=outcome if done else None,
                 sharpness=energy_ratio(_fine_energy, photo.pixels, pixels, outcome) if done else float("nan"),
                 noise=energy_ratio(_noise, photo.pixels, pixels, outcome) if done else float("nan"),
-                tile=_tile(photo.pixels, pixels, subject, f"{path.stem[-12:]} {subject.id}") if keep_tile else None,
+                tile=_tile(photo.pixels, pixels, subject) if keep_tile else None,
                 reason="" if done else outcome.reason,
                 refereed=_refereed(pipeline, photo, results[0], subject, face),
             )
@@ -417,12 +423,17 @@ def _grey(pixels: Pixels) -> Floats:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
 
 
-def _tile(before: Pixels, after: Pixels, subject: Subject, name: str) -> Pixels:
-    """The face before and, below, after, `ENLARGED` times its size in the photo; the name stands in a corner."""
+def _tile(before: Pixels, after: Pixels, subject: Subject) -> Pixels:
+    """The face before and, below, after, `ENLARGED` times its size in the photo."""
     assert subject.face is not None
     around = square_around(subject.face.box, 1.6, 1)
     crop = square_around(subject.face.box, 1.6, min(LARGEST, round(ENLARGED * around.window.width)))
-    tile = np.ascontiguousarray(np.vstack([crop.extract(before), crop.extract(after)]))
+    return np.ascontiguousarray(np.vstack([crop.extract(before), crop.extract(after)]))
+
+
+def _labelled(tile: Pixels, name: str) -> Pixels:
+    """A tile with its name in a corner."""
+    out = tile.copy()
     for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(tile, name, (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, width, cv2.LINE_AA)
-    return tile
+        cv2.putText(out, name[-20:], (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, width, cv2.LINE_AA)
+    return out

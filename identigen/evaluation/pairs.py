@@ -6,7 +6,6 @@ pictures, writes the votes down, and only then opens the key.
 
 from __future__ import annotations
 
-import json
 import secrets
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from identigen.background import BackgroundPredictor, default_predictor
 from identigen.errors import InputError
 from identigen.evaluation.background import Filler, Scene, fill_blindly, known_answers, our_filler, rivals
+from identigen.evaluation.blind import write_key
 from identigen.types import Bools, Pixels
 
 RIVAL = "shift-map"
@@ -46,9 +46,7 @@ def write_pairs(
         gap = np.full((left.shape[0], _GAP, 3), 255, np.uint8)
         cv2.imwrite(str(folder / name), np.hstack([left, gap, right])[:, :, ::-1])
         key[name] = {"scene": scene.name, "left": order[0], "right": order[1]}
-    answer = folder.with_name(f"{folder.name}.key.json")
-    answer.write_text(json.dumps(key, indent=1) + "\n", encoding="utf-8")
-    return answer
+    return write_key(folder, key)
 
 
 def _place(fill: Pixels, scene: Scene) -> Pixels:

@@ -105,7 +105,8 @@ def test_a_run_prints_the_table_and_leaves_a_sheet(
 ) -> None:
     save_photo(astronaut.pixels, tmp_path / "Eileen_0001.png")
     groups = tmp_path / "groups.json"
-    table = evaluate_identity(tmp_path, sheet=tmp_path / "sheet", groups=groups, pipeline=pipeline)
+    blind = tmp_path / "blind"
+    table = evaluate_identity(tmp_path, sheet=tmp_path / "sheet", blind=blind, groups=groups, pipeline=pipeline)
     assert json.loads(groups.read_text())["skin tone"]["light"]["new face"] == 1.0
     assert table["new face"] == 1.0
     assert table["distance, closed loop"] >= 0.6
@@ -113,6 +114,9 @@ def test_a_run_prints_the_table_and_leaves_a_sheet(
     assert table["head pose, median"] < 8
     assert "rank-1, first candidate" in capsys.readouterr().out
     assert len(list((tmp_path / "sheet").glob("*.png"))) == 1
+    [answer] = json.loads((tmp_path / "blind.key.json").read_text()).items()
+    assert answer == ("portrait_001.png", {"portrait": "Eileen_0001.png 1", "shown": "new face"})
+    assert (blind / "portrait_001.png").is_file()
 
 
 def test_a_referee_that_is_here_is_asked(
