@@ -9,7 +9,8 @@ from __future__ import annotations
 from identigen.types import Face, Operation, Quality
 
 MIN_FACE_PX = 24.0
-MAX_YAW = 50.0
+MAX_YAW = 45.0
+MAX_TILT = 22.0  # degrees a head may be thrown back: beyond, the mesh guesses at brows and the underside of the nose
 MIN_SCORE = 0.6
 GOOD_FACE_PX = 48.0
 GOOD_YAW = 30.0
@@ -37,6 +38,7 @@ _REASONS = {
     "low-score": "The detector is only {} % sure that this is a face, so it is covered and gets no new one.",
     "no-landmarks": "Eyes, nose and mouth could not be located, so the face is covered.",
     "profile": "The head is turned {} degrees away, too far for a new face, so it is covered.",
+    "thrown-back": "The head is thrown back by {} degrees, too far for a new face, so it is covered.",
 }
 
 
@@ -51,6 +53,8 @@ def _flags(face: Face) -> tuple[str, ...]:
         flags.append("no-landmarks")
     elif abs(face.pose.yaw) > MAX_YAW:
         flags.append("profile")
+    elif face.pose.pitch < -MAX_TILT:
+        flags.append("thrown-back")
     return tuple(flags)
 
 
@@ -62,4 +66,6 @@ def _describe(face: Face, flag: str) -> str:
             return f"{100 * face.score:.0f}"
         case "profile":
             return f"{abs(face.pose.yaw):.0f}" if face.pose else "?"
+        case "thrown-back":
+            return f"{-face.pose.pitch:.0f}" if face.pose else "?"
     return ""

@@ -9,10 +9,10 @@ from identigen.types import Face, Operation, Pose
 POINTS = np.zeros((478, 3), np.float32)
 
 
-def face(size: float = 80, yaw: float | None = 0, score: float = 0.9) -> Face:
+def face(size: float = 80, yaw: float | None = 0, score: float = 0.9, pitch: float = 0) -> Face:
     if yaw is None:
         return Face((0, 0, size, size), score=score)
-    return Face((0, 0, size, size), POINTS, Pose(yaw, 0, 0), score)
+    return Face((0, 0, size, size), POINTS, Pose(yaw, pitch, 0), score)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,9 @@ def face(size: float = 80, yaw: float | None = 0, score: float = 0.9) -> Face:
         (face(size=20), "poor", ("small-face",), "20 pixels"),
         (face(yaw=None), "poor", ("no-landmarks",), "could not be located"),
         (face(yaw=-62), "poor", ("profile",), "62 degrees"),
+        (face(pitch=-22), "good", (), "well enough"),
+        (face(pitch=28), "good", (), "well enough"),
+        (face(pitch=-28), "poor", ("thrown-back",), "thrown back by 28 degrees"),
         (face(score=0.42), "poor", ("low-score",), "42 %"),
         (face(size=12, yaw=None), "poor", ("small-face", "no-landmarks"), "12 pixels"),
         (None, "poor", ("no-face",), "head is covered"),
