@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import cv2
 import numpy as np
 
-from identigen.identity.appearance import brightness, threefold
+from identigen.identity.appearance import brightness
 from identigen.types import Bools, Floats
 
-BANDS = ((0.8, 1.8), (1.8, 1.4))  # up to how many pixels each goes that is brought to the photo's energy; most gain
-LEAST_GAIN = 0.25
-FAINT = 0.05  # energy, in levels squared, of what nobody sees
-AROUND = 0.06  # of the face: around a place
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -34,12 +28,11 @@ def in_focus(detail: Floats, seen: Floats, most: float) -> Floats:
 
 
 def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:
-    """Bring new skin, place by place, to the sharpness that a `picture` of the same place has there.
+    """Bring the finest band of new skin to what a `picture` of the same place has there: softness first, then energy.
 
-    Both `(h, w, 3)` of 0..255, judged by what lies `inside` `(h, w)`; as it was where that is next to nothing. Softness
-    comes first: a camera and its compression leave little of the very finest grain, and skin from a map would be
-    noisier at equal edges. Then each band gets the picture's energy around each place: lips that are soft beside sharp
-    stubble look pasted, however sharp a face is as a whole.
+    Both `(h, w, 3)` of 0..255, judged by what lies `inside` `(h, w)`; as it was where that is next to nothing.
+
+    A camera and its compression leave little of the very finest grain; skin from a map would be noisier at equal edges.
     """
     if inside.sum() < 50:
         return shown
@@ -49,32 +42,8 @@ def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:
         soft_edges, soft_grain = _edges_and_grain(soft, inside)
         if soft_grain * edges <= 1.25 * grain * soft_edges:
             break
-    # What changes is light and dark alone: made stronger, a fine tint would become a stain.
-    weight, change = inside.astype(np.float32), np.zeros(inside.shape, np.float32)
-    reach = AROUND * float(np.sqrt(weight.sum()))
-    for (_, most), band, wanted in zip(BANDS, _bands(brightness(soft)), _bands(brightness(picture)), strict=True):
-        gain = np.sqrt((_energy(wanted, weight, reach) + FAINT) / (_energy(band, weight, reach) + FAINT))
-        change += (np.clip(gain, LEAST_GAIN, most) - 1) * band
-    return np.asarray(soft + threefold(change), np.float32)
-
-
-def _bands(grey: Floats) -> list[Floats]:
-    """What a picture `(h, w)` has in each of the finest bands, finest first."""
-    softer = [grey, *(np.asarray(cv2.GaussianBlur(grey, (0, 0), sigma), np.float32) for sigma, _ in BANDS)]
-    return [fine - coarse for fine, coarse in pairwise(softer)]
-
-
-def _energy(band: Floats, weight: Floats, reach: float) -> Floats:
-    """Mean square of a band around each place `(h, w)`, over `reach` pixels of what has `weight`.
-
-    So smooth a field is worked out on a small copy.
-    """
-    both = np.dstack([band**2 * weight, weight])
-    share = min(1.0, 3.0 / reach)
-    small = cv2.resize(both, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), reach * share)
-    squares, mass = cv2.split(cv2.resize(small, band.shape[::-1], interpolation=cv2.INTER_LINEAR))
-    return np.asarray(squares / np.maximum(mass, 1e-3), np.float32)
+    gain = float(np.clip(edges / max(soft_edges, 1e-6), 0.25, 1.5))
+    return np.asarray(soft + (gain - 1) * (soft - cv2.GaussianBlur(soft, (0, 0), 1.0)), np.float32)
 
 
 def _edges_and_grain(picture: Floats, inside: Bools) -> tuple[float, float]:

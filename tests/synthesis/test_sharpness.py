@@ -13,8 +13,7 @@ SEEN = np.ones((SIDE, SIDE), np.float32)
 
 @pytest.fixture
 def grain() -> Floats:
-    """Light and dark, no colour."""
-    return np.random.default_rng(2).normal(0, 1, (SIDE, SIDE, 1)).astype(np.float32) * np.ones(3, np.float32)
+    return np.random.default_rng(2).normal(0, 1, (SIDE, SIDE, 3)).astype(np.float32)
 
 
 @pytest.mark.parametrize("soft", [0.8, 1.5, 3.0])
@@ -35,27 +34,6 @@ def test_new_skin_is_about_as_sharp_as_what_it_is_laid_on(grain: Floats, sigma: 
         float(np.abs(cv2.Laplacian(p, cv2.CV_32F)).mean()) for p in (skin, as_sharp(skin, picture, SEEN > 0), picture)
     )
     assert abs(np.log(after / wanted)) < 0.6 * abs(np.log(before / wanted))
-
-
-def test_each_place_is_as_sharp_as_the_picture_is_there(grain: Floats) -> None:
-    """Lips that are soft beside sharp stubble look pasted."""
-    skin, sharp, soft = (128 + 20 * np.asarray(cv2.GaussianBlur(grain, (0, 0), s), np.float32) for s in (1.0, 0.8, 2.0))
-    picture = np.hstack([sharp[:, : SIDE // 2], soft[:, SIDE // 2 :]])
-    before, after, wanted = (
-        [float(np.abs(cv2.Laplacian(p[:, half], cv2.CV_32F)).mean()) for half in (slice(20, 76), slice(116, 172))]
-        for p in (skin, as_sharp(skin, picture, SEEN > 0), picture)
-    )
-    for one, other, there in zip(before, after, wanted, strict=True):
-        assert abs(np.log(other / there)) < 0.7 * abs(np.log(one / there))
-
-
-def test_a_tint_is_not_made_stronger(grain: Floats) -> None:
-    """It would become a stain."""
-    soft, picture = (128 + 20 * np.asarray(cv2.GaussianBlur(grain, (0, 0), s), np.float32) for s in (1.5, 0.8))
-    tint = np.asarray(cv2.GaussianBlur(grain, (0, 0), 1.0), np.float32) * np.array([4, -4, 0], np.float32)
-    plain, tinted = (as_sharp(skin, picture, SEEN > 0) for skin in (soft, soft + tint))
-    assert np.abs(plain - soft).mean() > 0.5
-    assert np.allclose(tinted - plain, tint, atol=0.01)
 
 
 def test_a_few_pixels_tell_nothing_of_sharpness(grain: Floats) -> None:
