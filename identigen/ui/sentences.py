@@ -22,6 +22,7 @@ _GERMAN = {
     "The detector is only {} % sure that this is a face, so it is covered and gets no new one.": "Der Erkenner ist sich nur zu {} % sicher, dass dies ein Gesicht ist; deshalb wird es verdeckt und bekommt kein neues.",
     "Eyes, nose and mouth could not be located, so the face is covered.": "Augen, Nase und Mund waren nicht zu finden, deshalb wird das Gesicht verdeckt.",
     "The head is turned {} degrees away, too far for a new face, so it is covered.": "Der Kopf ist um {} Grad abgewandt, zu weit für ein neues Gesicht, und wird deshalb verdeckt.",
+    "The head is thrown back by {} degrees, too far for a new face, so it is covered.": "Der Kopf ist um {} Grad in den Nacken gelegt, zu weit für ein neues Gesicht, und wird deshalb verdeckt.",
     # how it came out
     "Nobody was recognised in this box, so all of it is covered.": "In diesem Rahmen wurde niemand erkannt, deshalb wird er ganz verdeckt.",
     "No face can be seen, so the head is covered instead.": "Kein Gesicht ist zu sehen, stattdessen wird der Kopf verdeckt.",
