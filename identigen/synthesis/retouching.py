@@ -93,7 +93,8 @@ def matched(codec: Codec, portrait: Portrait, detail: Floats, complexion: Comple
     Without `leisure`, where nobody was far enough, eyes lie as deep as the new person's, a nose is freer, and none of
     the photo's shade stays below it.
     """
-    detail = with_brows_in_place(codec, without_rims(codec, detail), portrait)
+    detail = without_rims(codec, detail)
+    detail = with_brows_in_place(codec, detail, portrait)
     detail = with_own_lips(codec, detail, portrait)
     detail = with_nose_in_place(codec, detail, portrait, leisure)
     detail = with_own_nose_light(codec, detail, portrait)
