@@ -17,8 +17,8 @@ import numpy as np
 
 from identigen import masks
 from identigen.errors import OperationUnavailable
-from identigen.landmarks import OVAL
-from identigen.types import Box, Extent, Face, Floats, Mask, Operation, Pixels, RegionKind, Subject, Window
+from identigen.landmarks import OVAL, mouth_openness
+from identigen.types import Box, Extent, Face, Floats, Mask, Operation, Pixels, Pose, RegionKind, Subject, Window
 
 WARNINGS: Mapping[Operation, str] = MappingProxyType(
     {
@@ -33,7 +33,9 @@ TILE = 2 / 7
 SIGMA = 0.28
 RIM = 0.08
 FOREHEAD = 0.16  # in heights of the face
-TURNED = 40.0  # degrees: from here on a face is more than the oval of its landmarks
+# From where on a face is more than the oval of its landmarks, and where it is so in full: heads turned and thrown back,
+# in degrees, and the gap between the lips, of the eye distance. The mesh follows none of these all the way.
+TURNED, THROWN_BACK, SCREAMING = (25.0, 40.0), (12.0, 30.0), (0.4, 0.6)
 CONTRAST = 0.6  # of a tile against its neighbours, layered only
 TILE_NOISE, GRAIN = 10.0, 4.0  # grey levels
 _TOP, _BOTTOM = 10, 152  # landmarks: the highest point of the oval, and the chin
@@ -236,11 +238,20 @@ def _face_segment(face: Face, size: tuple[int, int]) -> Mask:
     oval = masks.ellipse(_face_area(face), size)
     hull = masks.polygon(_over_the_forehead(face.landmarks[OVAL, :2], face.landmarks), size)
     hull = masks.grow(hull, 1 + 0.05 * face.size_px)
-    if face.pose is not None and abs(face.pose.yaw) > TURNED:  # nose and mouth stand out of the hull
-        return masks.union([hull, masks.ellipse(_grown(face.box, 0.22, 0.1, 0.22, 0.15), size)], size)
+    beside, below = _standing_out(face.landmarks, face.pose)
+    if beside or below:
+        hull = masks.union([hull, masks.ellipse(_grown(face.box, beside, 0.1, beside, 0.15 + below), size)], size)
     # Landmarks that left the detected face are not to be trusted alone.
     inner = masks.ellipse(face.box, size)
     return hull if masks.subtract(inner, hull).area < 0.1 * inner.area else masks.union([hull, oval], size)
+
+
+def _standing_out(points: Floats, pose: Pose | None) -> tuple[float, float]:
+    """By how much of the box nose and mouth may stand out of the hull beside it, and a chin below."""
+    turned, thrown_back = (0.0, 0.0) if pose is None else (abs(pose.yaw), -pose.pitch)
+    beside = np.interp(turned, TURNED, (0, 0.22))
+    below = max(np.interp(thrown_back, THROWN_BACK, (0, 0.25)), np.interp(mouth_openness(points), SCREAMING, (0, 0.25)))
+    return float(beside), float(below)
 
 
 def _over_the_forehead(oval: Floats, points: Floats) -> Floats:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from identigen.errors import OperationUnavailable
 from identigen.landmarks import OVAL, face_box, find_landmarks
 from identigen.obfuscation import WARNINGS, cover_region, obfuscate
 from identigen.recognition import default_recogniser
-from identigen.types import Box, Face, Mask, Operation, Photo, Pixels, Subject
+from identigen.types import Box, Face, Mask, Operation, Photo, Pixels, Pose, Subject
 
 COVERS = [operation for operation in Operation if operation.is_cover]
 SIZE = (300, 400)
@@ -214,6 +216,24 @@ def test_landmarks_give_the_outline_of_the_face(astronaut: Photo, astronaut_face
     assert astronaut_face.landmarks is not None
     assert all(covered.contains((x, y)) for x, y in astronaut_face.landmarks[OVAL, :2].tolist())
     assert covered.area < cover_region(subject, "box", "face", size).area
+
+
+@pytest.mark.parametrize(
+    ("pose", "place"), [(Pose(36, 0, 0), (1.08, 0.5)), (Pose(-36, 0, 0), (-0.08, 0.5)), (Pose(0, -28, 0), (0.5, 1.3))]
+)
+def test_what_stands_out_of_a_turned_or_raised_head_is_covered(
+    pose: Pose, place: tuple[float, float], astronaut: Photo, astronaut_face: Face
+) -> None:
+    size = (astronaut.height, astronaut.width)
+    x1, y1, x2, y2 = astronaut_face.box
+    there = (x1 + place[0] * (x2 - x1), y1 + place[1] * (y2 - y1))
+    straight, moved = (
+        cover_region(Subject(1, face.box, Mask.empty(*size), face), "segment", "face", size)
+        for face in (replace(astronaut_face, pose=Pose(0, 0, 0)), replace(astronaut_face, pose=pose))
+    )
+    assert moved.contains(there)
+    assert not straight.contains(there)
+    assert masks.subtract(straight, moved).area == 0
 
 
 def test_landmarks_that_left_the_face_do_not_uncover_it(astronaut: Photo, astronaut_face: Face) -> None:
