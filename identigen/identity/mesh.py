@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from identigen.landmarks import (
     BELOW_NOSE,
-    BROWS,
     CHEEKS,
     EYES,
     LEFT_BROW,
@@ -113,12 +112,6 @@ class Mesh:
         for rows in range(*ABOVE_BROWS):
             higher[:-rows] = np.maximum(higher[:-rows], self.brows[rows:])
         return higher * self.inside
-
-    @cached_property
-    def forehead(self) -> Floats:
-        """1 on the face above the brows, softly 0 from there on."""
-        above = np.mgrid[0:SIDE, 0:SIDE][0] < self.canonical[BROWS, 1].min() - 4
-        return np.asarray(cv2.GaussianBlur((above * self.inside).astype(np.float32), (0, 0), 2.5), np.float32)
 
     @cached_property
     def brow_rows(self) -> slice:

@@ -185,7 +185,7 @@ class Sitting:
 
     def lit(self, detail: Floats) -> Floats:
         """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""
-        return paint(self.portrait, self.canvas, detail)
+        return paint(self.canvas, detail)
 
     def laid(self, skin: Floats, shape: Floats) -> Drawing:
         """A painted `skin` on the aligned `shape` `(468, 3)`, over the face; see `draw`."""

@@ -27,7 +27,7 @@ from identigen.landmarks import (
 from identigen.synthesis.bending import bend, eye_shift, ramp
 from identigen.synthesis.relief import own_relief
 from identigen.synthesis.retouching import impersonal_light
-from identigen.synthesis.sharpness import as_sharp, in_focus, sharpness_of
+from identigen.synthesis.sharpness import as_sharp
 from identigen.types import Bools, Floats, Pixels, Window
 
 GROWTH = 0.125  # of the face box on each side: everything that changes lies in here
@@ -50,8 +50,7 @@ class Canvas:
     """What all candidates of one face share, on canonical maps of `side` pixels a edge (about the photo's own scale).
 
     `coarse` is the photo's light (see `impersonal_light`), `fine` its skin's relief and grain (mirrored: the level
-    stays, the pattern goes), `opacity` says where new skin may show, `sharpness` is the energy of detail that the
-    photo's focus allows.
+    stays, the pattern goes), `opacity` says where new skin may show.
     """
 
     window: Window
@@ -59,7 +58,6 @@ class Canvas:
     coarse: Floats
     fine: Floats
     opacity: Floats
-    sharpness: float
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -145,14 +143,12 @@ def prepare(codec: Codec, portrait: Portrait, pixels: Pixels) -> Canvas:
         coarse=resized(impersonal_light(codec, portrait), side),
         fine=own_relief(codec, portrait, texture, to_detail(texture, coarse), coarse),
         opacity=_opacity(codec, portrait),
-        sharpness=sharpness_of(portrait.detail, portrait.seen),
     )
 
 
-def paint(portrait: Portrait, canvas: Canvas, detail: Floats) -> Floats:
-    """The new `detail` map in the photo's light, with its focus and grain: skin `(side, side, 3)` of 0..255."""
-    focused = in_focus(detail, portrait.seen, canvas.sharpness)
-    return from_detail(resized(focused, canvas.side) + canvas.fine, canvas.coarse)
+def paint(canvas: Canvas, detail: Floats) -> Floats:
+    """The new `detail` map in the photo's light, with its grain: skin `(side, side, 3)` of 0..255."""
+    return from_detail(resized(detail, canvas.side) + canvas.fine, canvas.coarse)
 
 
 def draw(

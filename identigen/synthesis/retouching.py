@@ -21,7 +21,6 @@ from identigen.types import Floats
 BARE_SKIN, NOSE_SHADING = (0.5, 0.75), 0.65  # of young and of lined faces
 BARE_SKIN_IN_NEED, NOSE_SHADING_IN_NEED = 0.75, 0.9
 FURROWS, FURROWED = (0.3, 1.0), 3.5  # share of bare skin's own lines, of young and of lined faces; pixels of the map
-STRAND, LEVEL = 5.0, 6.0  # pixels of the map: nothing broader is a strand; along which a wrinkle lies level
 EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
 OWN_SHADE = 0.35  # share of the photo's own broad shading that stays
@@ -80,7 +79,6 @@ def modelled(codec: Codec, portrait: Portrait, detail: Floats, usual: Floats, le
         for ends in ((BARE_SKIN_IN_NEED, portrait.by_age(BARE_SKIN)), (NOSE_SHADING_IN_NEED, NOSE_SHADING))
     )
     detail = calmed(codec, detail, usual, own, portrait.by_age(FURROWS), nose)
-    detail = without_strands(codec, detail)
     detail = with_own_hardness(codec, detail, portrait)
     detail = with_own_shade(codec, detail, portrait)
     return with_own_hair(codec, detail, portrait)
@@ -128,16 +126,6 @@ def calmed(
     lines = away - cv2.GaussianBlur(away, (0, 0), FURROWED)
     away = (away - threefold((1 - furrows) * bare) * lines) * threefold(kept)
     return np.asarray(usual + away, np.float32)
-
-
-def without_strands(codec: Codec, detail: Floats) -> Floats:
-    """A detail map without upright lines on its forehead.
-
-    Wrinkles lie level there. What stands is strands of the fringes of those who were taught.
-    """
-    lines = detail - cv2.GaussianBlur(detail, (0, 0), STRAND)
-    level = cv2.GaussianBlur(lines, (0, 0), sigmaX=LEVEL, sigmaY=0.01)
-    return np.asarray(detail - threefold(codec.mesh.forehead) * (lines - level), np.float32)
 
 
 def with_own_hardness(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:

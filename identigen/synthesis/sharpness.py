@@ -1,4 +1,4 @@
-"""How sharp the photo is, and drawings that are no sharper."""
+"""New skin as sharp, and as grainy, as what it is laid on."""
 
 from __future__ import annotations
 
@@ -9,22 +9,6 @@ from identigen.identity.appearance import brightness
 from identigen.types import Bools, Floats
 
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-
-
-def sharpness_of(detail: Floats, seen: Floats) -> float:
-    """Energy of the finest band of a detail map `(SIDE, SIDE, 3)` where it is `seen` `(SIDE, SIDE)`."""
-    grey = brightness(detail)
-    band = cv2.GaussianBlur(grey, (0, 0), 0.7) - cv2.GaussianBlur(grey, (0, 0), 2.0)
-    return float(np.sqrt((band**2 * seen).sum() / max(float(seen.sum()), 1.0)))
-
-
-def in_focus(detail: Floats, seen: Floats, most: float) -> Floats:
-    """Blur a detail map `(SIDE, SIDE, 3)` until it is hardly sharper than the photo it goes into, which is `most`."""
-    for sigma in (0.0, 0.6, 0.9, 1.3, 1.8, 2.5, 3.5):
-        out = np.asarray(cv2.GaussianBlur(detail, (0, 0), sigma), np.float32) if sigma else detail
-        if sharpness_of(out, seen) <= 1.1 * most:
-            break
-    return out
 
 
 def as_sharp(shown: Floats, picture: Floats, inside: Bools) -> Floats:

@@ -39,7 +39,7 @@ def test_a_sketch_shows_the_mesh_what_the_drawing_will(codec: Codec, astronaut: 
     book = Sketchbook.of(portrait, canvas, pixels)
     size, sketched_size = (_face_size(p) for p in (points, book.portrait.points))
     assert sketched_size == pytest.approx(min(size, SKETCHED), abs=0.5)
-    skin = paint(portrait, canvas, codec.decode(portrait.code))  # the person herself, as the codec has her
+    skin = paint(canvas, codec.decode(portrait.code))  # the person herself, as the codec has her
     sketched = book.seen(codec, skin, portrait.aligned)
     drawing = draw(codec, portrait, canvas, pixels, skin, portrait.aligned)
     picture = pixels.astype(np.float32)

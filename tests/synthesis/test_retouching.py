@@ -21,7 +21,6 @@ from identigen.synthesis.retouching import (
     with_own_sockets,
     with_own_tone,
     without_glare,
-    without_strands,
 )
 from identigen.types import Bools, Floats
 
@@ -137,20 +136,6 @@ def test_young_skin_gets_no_frown(codec: Codec, usual: Floats) -> None:
 
     assert kept(furrow, 0.0) < 0.6 * kept(furrow, 1.0)
     assert kept(hollow, 0.0) > 0.9 * kept(hollow, 1.0)
-
-
-def test_wrinkles_lie_level_on_a_forehead(codec: Codec, usual: Floats) -> None:
-    """What stands upright there are strands of hair; between the brows it is a frown."""
-    waves = np.tile(0.1 * np.sin(np.arange(SIDE, dtype=np.float32) / 1.5), (SIDE, 1))
-    inner, between = codec.mesh.forehead > 0.95, (slice(45, 60), slice(90, 102))
-
-    def kept(lines: Floats, where: Bools | tuple[slice, slice]) -> float:
-        drawn = without_strands(codec, usual + lines[..., None]) - without_strands(codec, usual)
-        return float(np.abs(drawn[..., 0])[where].mean() / np.abs(lines)[where].mean())
-
-    assert kept(waves, inner) < 0.2
-    assert kept(waves.T, inner) > 0.9
-    assert kept(waves, between) > 0.9
 
 
 def test_the_lamp_stays_on_its_side(codec: Codec, portrait: Portrait) -> None:

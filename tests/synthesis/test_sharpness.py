@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from identigen.identity.mesh import SIDE
-from identigen.synthesis.sharpness import as_sharp, in_focus, sharpness_of
+from identigen.synthesis.sharpness import as_sharp
 from identigen.types import Floats
 
 SEEN = np.ones((SIDE, SIDE), np.float32)
@@ -14,17 +14,6 @@ SEEN = np.ones((SIDE, SIDE), np.float32)
 @pytest.fixture
 def grain() -> Floats:
     return np.random.default_rng(2).normal(0, 1, (SIDE, SIDE, 3)).astype(np.float32)
-
-
-@pytest.mark.parametrize("soft", [0.8, 1.5, 3.0])
-def test_a_map_is_no_sharper_than_the_photo(grain: Floats, soft: float) -> None:
-    photo = sharpness_of(cv2.GaussianBlur(grain, (0, 0), soft), SEEN)
-    assert sharpness_of(in_focus(grain, SEEN, photo), SEEN) <= 1.1 * photo
-
-
-def test_a_soft_map_stays_as_it_is(grain: Floats) -> None:
-    soft = np.asarray(cv2.GaussianBlur(grain, (0, 0), 3.0), np.float32)
-    assert in_focus(soft, SEEN, sharpness_of(grain, SEEN)) is soft
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 1.5])
