@@ -30,21 +30,19 @@ if TYPE_CHECKING:
     )
     from identigen.photo import open_photo, save_photo
     from identigen.pipeline import Pipeline, make_plan
-    from identigen.report import Report
+    from identigen.report import Report, Result, Step
     from identigen.settings import Settings
-    from identigen.types import Edit, Face, Mask, Operation, Outcome, Photo, Plan, Result, Step, Subject
+    from identigen.types import Edit, Face, Mask, Operation, Outcome, Photo, Plan, Subject
     from identigen.verification import export
 
 _HOME = {
     **dict.fromkeys(
         ("EngineError", "IdentiGenError", "InputError", "MaskError", "ModelError", "PhotoError", "PlanError"), "errors"
     ),
-    **dict.fromkeys(
-        ("Edit", "Face", "Mask", "Operation", "Outcome", "Photo", "Plan", "Result", "Step", "Subject"), "types"
-    ),
+    **dict.fromkeys(("Edit", "Face", "Mask", "Operation", "Outcome", "Photo", "Plan", "Subject"), "types"),
     **dict.fromkeys(("open_photo", "save_photo"), "photo"),
     **dict.fromkeys(("Pipeline", "make_plan"), "pipeline"),
-    "Report": "report",
+    **dict.fromkeys(("Report", "Result", "Step"), "report"),
     "Settings": "settings",
     "export": "verification",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,32 @@ class Report:
             ],
             "warnings": list(self.warnings),
         }
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Result:
+    """A finished photo with what became of everybody in it."""
+
+    photo: Photo
+    subjects: tuple[Subject, ...]
+    outcomes: tuple[Outcome, ...]
+    report: Report
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Step:
+    """Progress of a long piece of work."""
+
+    done: int
+    total: int
+    text: str
+    subject_id: int | None = None
+    assemble: Callable[[], Result] | None = None
+
+    @property
+    def so_far(self) -> Result | None:
+        """The photo with everybody who is finished, put together only when somebody asks; None before the first."""
+        return self.assemble() if self.assemble else None
 
 
 def detection_json(photo: Photo, subjects: Sequence[Subject]) -> dict[str, Any]:

@@ -11,15 +11,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from math import floor
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from identigen.errors import MaskError, PlanError
-
-if TYPE_CHECKING:
-    from identigen.report import Report
 
 Pixels = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
@@ -413,29 +410,3 @@ class Outcome:
     kept: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
     failed: bool = False
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Result:
-    """A finished photo with what became of everybody in it."""
-
-    photo: Photo
-    subjects: tuple[Subject, ...]
-    outcomes: tuple[Outcome, ...]
-    report: Report
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Step:
-    """Progress of a long piece of work."""
-
-    done: int
-    total: int
-    text: str
-    subject_id: int | None = None
-    assemble: Callable[[], Result] | None = None
-
-    @property
-    def so_far(self) -> Result | None:
-        """The photo with everybody who is finished, put together only when somebody asks; None before the first."""
-        return self.assemble() if self.assemble else None

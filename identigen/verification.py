@@ -13,8 +13,8 @@ from identigen.landmarks import face_box, find_landmarks, head_pose
 from identigen.photo import encode, format_of, metadata_of, write_atomically
 from identigen.recognition import Recogniser
 from identigen.recognition.strangers import Strangers
-from identigen.report import Report
-from identigen.types import Box, Face, Floats, Outcome, Pixels, Result, Verdict, Window
+from identigen.report import Report, Result
+from identigen.types import Box, Face, Floats, Outcome, Pixels, Verdict, Window
 
 MARGIN = 0.06
 """Beyond the threshold by this much is safe: another aligner moves a distance by a few hundredths."""

@@ -24,10 +24,11 @@ from identigen.errors import ModelCorrupt, OutOfMemory, Stopped
 from identigen.models import REGISTRY
 from identigen.models.weights import locate
 from identigen.pipeline import Pipeline, complete, make_plan
+from identigen.report import Result
 from identigen.settings import Settings
 from identigen.synthesis import embedded_synthesiser, painter
 from identigen.synthesis.diffusion import Diffusion
-from identigen.types import Edit, Fill, Mask, Operation, Outcome, Photo, Pixels, Plan, Result, Subject
+from identigen.types import Edit, Fill, Mask, Operation, Outcome, Photo, Pixels, Plan, Subject
 
 Subjects = tuple[Subject, ...]
 FAILURES = {

@@ -13,9 +13,10 @@ from identigen.pipeline import Pipeline, assemble, complete, derived_seed, make_
 from identigen.pipeline.search import AMPLE, FEW, Trial
 from identigen.recognition.dlib_resnet import DlibResnet
 from identigen.recognition.strangers import Strangers, strangers_to
+from identigen.report import Result
 from identigen.settings import Settings
 from identigen.synthesis.embedded import Embedded
-from identigen.types import Candidate, Edit, Mask, Operation, Photo, Pixels, Plan, Result, Subject, Window
+from identigen.types import Candidate, Edit, Mask, Operation, Photo, Pixels, Plan, Subject, Window
 
 Subjects = tuple[Subject, ...]
 

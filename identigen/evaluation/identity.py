@@ -31,8 +31,9 @@ from identigen.recognition import Recogniser
 from identigen.recognition.attributes import read_attributes
 from identigen.recognition.groups import AGES, TONES, group_of
 from identigen.recognition.sface import referee
+from identigen.report import Result
 from identigen.settings import Settings
-from identigen.types import Bools, Edit, Face, Floats, Operation, Outcome, Photo, Pixels, Result, Subject, Window
+from identigen.types import Bools, Edit, Face, Floats, Operation, Outcome, Photo, Pixels, Subject, Window
 from identigen.verification import look_again
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})

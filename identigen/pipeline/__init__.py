@@ -26,8 +26,9 @@ from identigen.pipeline.removal import engine_of
 from identigen.pipeline.run import Run, assemble
 from identigen.pipeline.scene import Scene
 from identigen.recognition import Recogniser, default_recogniser
+from identigen.report import Result, Step
 from identigen.settings import Settings
-from identigen.types import Box, Mask, Operation, Outcome, Photo, Plan, Point, Quality, Result, Step, Subject
+from identigen.types import Box, Mask, Operation, Outcome, Photo, Plan, Point, Quality, Subject
 
 if TYPE_CHECKING:
     from identigen.background import BackgroundPredictor

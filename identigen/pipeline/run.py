@@ -15,8 +15,8 @@ from identigen.pipeline.cover import cover
 from identigen.pipeline.person import replace_person
 from identigen.pipeline.removal import remove
 from identigen.pipeline.scene import Scene, lay
-from identigen.report import Report, unique
-from identigen.types import Edit, Mask, Operation, Outcome, Photo, Plan, Result, Step, Subject, Window
+from identigen.report import Report, Result, Step, unique
+from identigen.types import Edit, Mask, Operation, Outcome, Photo, Plan, Subject, Window
 from identigen.verification import outside_is_identical
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ from identigen.training.figures import write_figures
 from identigen.training.fine_detail import fit_fine_detail, read_unfit
 from identigen.training.flow import train
 from identigen.training.foretelling import draw_faces, fit_foretelling
-from identigen.training.latents import Latents, balance, encode_faces, fit_conditions, scatter
+from identigen.training.latents import Latents, balance, encode_faces, fit_conditions, read_raw, scatter
 from identigen.types import Bools
 
 GLASSES_LIMIT = 0.3
@@ -81,7 +81,8 @@ def run(folder: Path, out: Path, steps: int, seed: int) -> None:
     axes, quality = fit_axes(faces, labels)
     rows = np.flatnonzero(usable)
     codes, held = encode_faces(codec, faces, maps, rows), faces.held_out[rows]
-    conditions, raw = fit_conditions(codec, faces, maps, axes, fit_kin(faces, axes), codes, rows)
+    conditions = fit_conditions(codec, faces, maps, axes, fit_kin(faces, axes), codes[~held], learn)
+    raw = read_raw(conditions, codec, faces, maps, rows)
     everything = Latents(rows, codes, np.array([conditions.whiten(r) for r in raw]))
     learnt, signs = _subset(everything, ~held), np.concatenate([parity, shape_parity])
     fine = fit_fine_detail(codec, maps, learnt, faces.files, read_unfit())

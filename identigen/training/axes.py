@@ -50,10 +50,13 @@ def fit_axes(faces: Faces, labels: dict[str, Label]) -> tuple[Axes, AxisQuality]
 
 
 def fit_kin(faces: Faces, axes: Axes) -> tuple[Floats, Floats]:
-    """The broadest directions of the embedding beside the named axes: they carry what families of faces share."""
-    named = np.linalg.qr(axes.weights.T)[0]
-    centre = faces.embeddings.mean(0)
-    rest = faces.embeddings - centre
+    """The broadest directions of the embedding beside the named axes: they carry what families of faces share.
+
+    Faces that are held out teach nothing.
+    """
+    named, taught = np.linalg.qr(axes.weights.T)[0], faces.embeddings[~faces.held_out]
+    centre = taught.mean(0)
+    rest = taught - centre
     rest = rest - rest @ named @ named.T
     _, _, vt = np.linalg.svd(rest, full_matrices=False)
     return vt[:KIN].astype(np.float32), (-vt[:KIN] @ centre).astype(np.float32)

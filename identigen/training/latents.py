@@ -56,9 +56,9 @@ def fit_conditions(
     kin: tuple[Floats, Floats],
     codes: Floats,
     rows: npt.NDArray[np.intp],
-) -> tuple[Conditions, Floats]:
-    """The condition reader, and the raw conditions `(len(rows), c)` of the faces `rows`."""
-    cells = np.array([light_cells(maps.coarse[i].astype(np.float32)) for i in rows])
+) -> Conditions:
+    """The condition reader that the faces `rows`, whose latents are `codes` `(len(rows), d)`, teach."""
+    cells = _cells(maps, rows)
     grey = cells.mean(-1)
     flat = grey - grey.mean((1, 2), keepdims=True)
     even, odd = (flat + flat[:, :, ::-1]) / 2, (flat - flat[:, :, ::-1]) / 2
@@ -72,7 +72,7 @@ def fit_conditions(
         middle=np.zeros((len(NAMES) + 1, codes.shape[1]), np.float32),
         spread=np.ones(codes.shape[1], np.float32),
     )
-    raw = np.array([_raw(reader, codec, faces, maps, i, light) for i, light in zip(rows, cells, strict=True)])
+    raw = read_raw(reader, codec, faces, maps, rows)
     both = np.concatenate([raw, raw * PARITY])  # the population is symmetric: odd conditions have mean zero
     mean = np.where(PARITY > 0, both.mean(0), 0).astype(np.float32)
     scale = both.std(0).astype(np.float32)
@@ -81,7 +81,13 @@ def fit_conditions(
     penalty = 0.02 * len(told) * np.eye(told.shape[1])
     middle = np.linalg.solve(told.T @ told + penalty, told.T @ codes).astype(np.float32)
     spread = np.sqrt(((codes - told @ middle) ** 2).mean(0)).astype(np.float32)
-    return replace(reader, middle=middle, spread=spread), raw
+    return replace(reader, middle=middle, spread=spread)
+
+
+def read_raw(reader: Conditions, codec: Codec, faces: Faces, maps: Maps, rows: npt.NDArray[np.intp]) -> Floats:
+    """Raw conditions `(len(rows), c)` of the faces `rows`."""
+    cells = _cells(maps, rows)
+    return np.array([_raw(reader, codec, faces, maps, i, light) for i, light in zip(rows, cells, strict=True)])
 
 
 def scatter(conditions: Conditions, latents: Latents) -> Floats:
@@ -105,6 +111,10 @@ def balance(*traits: Floats, bins: int = 8) -> Floats:
         share = np.bincount(place, minlength=bins)[place] / len(place)
         weights *= np.clip(np.sqrt(1 / (bins * share)), 0.7, 1.8)
     return np.asarray(weights, np.float32)
+
+
+def _cells(maps: Maps, rows: npt.NDArray[np.intp]) -> Floats:
+    return np.array([light_cells(maps.coarse[i].astype(np.float32)) for i in rows])
 
 
 def _raw(reader: Conditions, codec: Codec, faces: Faces, maps: Maps, i: int, light: Floats) -> Floats:

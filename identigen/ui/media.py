@@ -19,7 +19,8 @@ from identigen.errors import IdentiGenError
 from identigen.models import package_file
 from identigen.photo import encode, open_photo, preview
 from identigen.pipeline import assemble
-from identigen.types import Photo, Pixels, Result
+from identigen.report import Result
+from identigen.types import Photo, Pixels
 from identigen.ui.compare import Comparison, method_of
 from identigen.ui.exports import to_csv, to_html
 from identigen.ui.overlay import crop_at, face_crop, portrait_box

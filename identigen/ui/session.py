@@ -12,20 +12,8 @@ from types import MappingProxyType
 from identigen.errors import PlanError
 from identigen.masks import grow
 from identigen.pipeline import derived_seed
-from identigen.types import (
-    MAX_SEED,
-    Edit,
-    Extent,
-    Mask,
-    Operation,
-    Outcome,
-    Photo,
-    Plan,
-    Point,
-    RegionKind,
-    Result,
-    Subject,
-)
+from identigen.report import Result
+from identigen.types import MAX_SEED, Edit, Extent, Mask, Operation, Outcome, Photo, Plan, Point, RegionKind, Subject
 
 HISTORY = 40  # steps of undo; masks are small windows, so that this stays below a few megabytes
 DEFAULT_SEED = 1

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from identigen.errors import IdentiGenError
 from identigen.pipeline import Pipeline
-from identigen.types import MAX_SEED, Edit, Outcome, Photo, Plan, Result, Step
+from identigen.report import Result, Step
+from identigen.types import MAX_SEED, Edit, Outcome, Photo, Plan
 from identigen.ui import compare, media, session
 from identigen.ui.compare import Method
 from identigen.ui.house import Pace

@@ -10,9 +10,9 @@ from identigen import masks
 from identigen.models import REGISTRY
 from identigen.photo import encode
 from identigen.pipeline import Availability, complete
-from identigen.report import Report
+from identigen.report import Report, Result, Step
 from identigen.settings import Settings
-from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Step, Subject
+from identigen.types import Face, Mask, Operation, Outcome, Photo, Subject
 from identigen.ui import session
 from identigen.ui.events import Desk
 from identigen.version import VERSION

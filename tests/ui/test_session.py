@@ -6,8 +6,8 @@ import pytest
 from identigen import masks
 from identigen.errors import PlanError
 from identigen.pipeline import derived_seed
-from identigen.report import Report
-from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Subject
+from identigen.report import Report, Result
+from identigen.types import Face, Mask, Operation, Outcome, Photo, Subject
 from identigen.ui import session
 from identigen.ui.session import Session
 

@@ -8,8 +8,8 @@ import pytest
 
 from identigen import masks
 from identigen.pipeline import Availability
-from identigen.report import Report
-from identigen.types import Face, Mask, Operation, Outcome, Photo, Result, Subject
+from identigen.report import Report, Result
+from identigen.types import Face, Mask, Operation, Outcome, Photo, Subject
 from identigen.ui import session, views
 from identigen.ui.house import House
 from identigen.ui.icons import qr_code
