@@ -20,7 +20,7 @@ from identigen.pipeline.plan import derived_seed
 from identigen.pipeline.scene import Scene, centre
 from identigen.recognition.attributes import Attributes, agreement, read_attributes, seems_alike, wished
 from identigen.recognition.groups import patience_for
-from identigen.recognition.strangers import Strangers, strangers_to
+from identigen.recognition.strangers import WELL_HIDDEN, Strangers, strangers_to
 from identigen.types import (
     Candidate,
     Company,
@@ -249,7 +249,7 @@ class Search:
             after = read_attributes(scene.pixels, again, likeness.descriptor)
         before = wished(scene.attributes(subject), dict(self.edit.attributes))
         kept, alike = agreement(before, after), seems_alike(before, after)
-        hidden = self.strangers is None or self.strangers.hide(likeness.descriptor, source.descriptor)
+        hidden = self.strangers is None or self.strangers.hide(likeness.descriptor, source.descriptor, WELL_HIDDEN)
         return Trial(candidate, window, patch, changed, again, likeness, after, kept, alike, hidden)
 
 

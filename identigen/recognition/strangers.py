@@ -18,6 +18,8 @@ from identigen.types import Floats
 FILE = "models/strangers.safetensors"
 ONE_IN = 100
 """So rarely are strangers taken for one person, as it is by the threshold among grown-ups."""
+WELL_HIDDEN = 30
+"""One in so many strangers had better be nearer to a new face than the person: then a small gallery has some, too."""
 NEAREST = 0.5
 """Whoever is nearer than this is taken for the same person, however many others are as near."""
 
@@ -35,13 +37,13 @@ class Strangers:
         """
         return float(np.clip(np.quantile(self._distances(source), 1 / ONE_IN), NEAREST, threshold))
 
-    def hide(self, new: Floats, source: Floats) -> bool:
-        """Whether one in a hundred strangers is nearer to a `new` face `(128,)` than the person it took the place of.
+    def hide(self, new: Floats, source: Floats, one_in: int = ONE_IN) -> bool:
+        """Whether one in `one_in` strangers is nearer to a `new` face `(128,)` than the person it took the place of.
 
         Whoever looks for that person comes upon them first (k-anonymity, Sweeney 2002).
         """
         nearer = self._distances(new) < np.linalg.norm(new - source)
-        return bool(nearer.mean() >= 1 / ONE_IN)
+        return bool(nearer.mean() >= 1 / one_in)
 
     def _distances(self, descriptor: Floats) -> Floats:
         return np.asarray(np.linalg.norm(self.descriptors - descriptor, axis=1), np.float32)
