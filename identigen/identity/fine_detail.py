@@ -35,7 +35,7 @@ FIT = (0.5, 1.5)  # least and most gain of what is lent
 CRISPEST = 1.2  # gain of its finest part, to that of the rest
 DARKEST = 0.1  # of the light around: what is darker has no hue
 KINDRED = 0.2  # of a like person, against a like feature: a young face gets no old brow
-LIKE_BROWS = 0.1  # of brows like those that are seen: made as dark, broad ones for thin ones would be pale smears
+LIKE_BROWS = 0.3  # of brows like those that are seen: made as dark, broad ones for thin ones would be pale smears
 FEATHER = 2.5
 
 _STAYS = {"age": 3.0, "femininity": 2.0, "beard": 1.0, "relief": 1.0, "lightness": 0.5, "kin": 0.5}
