@@ -101,8 +101,8 @@ def test_after_enough_in_vain_others_descend_from_the_farthest(sitter: tuple[Por
     way = course(sitter)
     people = imagine(way, list(range(ELDERS)))
     tried = seen_as_foretold(way, people)
-    far = [0.3 * (index >= ELDERS - PARENTS) * way.moved(person[None])[0] for index, person in enumerate(people)]
-    tried = [replace(one, descriptor=one.descriptor + more) for one, more in zip(tried, far, strict=True)]
+    short = [0.5 * (index < ELDERS - PARENTS) * way.moved(person[None])[0] for index, person in enumerate(people)]
+    tried = [replace(one, descriptor=one.descriptor - less) for one, less in zip(tried, short, strict=True)]
     assert way.after(tried[:-1]).parent is None
     after = way.after(tried)
     assert after.parent is not None
