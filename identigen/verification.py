@@ -21,7 +21,7 @@ MARGIN = 0.06
 LEAST_MARGIN = 0.025
 """With less than this nobody is given a new face, however many were tried."""
 
-SPARE = 0.01
+SPARE = 0.02
 """So much more than the threshold from identities given before: who is drawn next to somebody changes their look."""
 
 
