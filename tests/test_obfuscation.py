@@ -236,6 +236,16 @@ def test_what_stands_out_of_a_turned_or_raised_head_is_covered(
     assert masks.subtract(straight, moved).area == 0
 
 
+def test_the_chin_of_somebody_who_screams_is_covered(astronaut: Photo, astronaut_face: Face) -> None:
+    assert astronaut_face.landmarks is not None
+    size, (x1, y1, x2, y2) = (astronaut.height, astronaut.width), astronaut_face.box
+    points = astronaut_face.landmarks.copy()
+    points[14, 1] += 0.35 * (x2 - x1)  # the lower lip alone: the mesh's chin lags behind a scream
+    screaming = replace(astronaut_face, landmarks=points)
+    covered = cover_region(Subject(1, screaming.box, Mask.empty(*size), screaming), "segment", "face", size)
+    assert covered.contains(((x1 + x2) / 2, y1 + 1.3 * (y2 - y1)))
+
+
 def test_landmarks_that_left_the_face_do_not_uncover_it(astronaut: Photo, astronaut_face: Face) -> None:
     assert astronaut_face.landmarks is not None
     size = (astronaut.height, astronaut.width)
