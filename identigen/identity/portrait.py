@@ -70,12 +70,14 @@ def read_portrait(
 ) -> Portrait:
     """Measure the face `points` `(478, 3)` of a picture; `embedding` `(128,)` is the recogniser's description of it.
 
-    With `glasses_off` frames are taken for a part of the face: whoever is drawn there wears none.
+    With `glasses_off` frames are taken for a part of the face: whoever is drawn there wears none. Dark ones stay: the
+    photo has no eyes behind them.
     """
     mesh = codec.mesh
     texture = mesh.unwarp(pixels, points)
     facing = mesh.facing(points) * mesh.inside * _in_frame(codec, pixels, points)
     found = find_occluders(mesh, pixels, points)
+    glasses_off = glasses_off and found.glasses != "dark"
     hidden = found.over if glasses_off else found.over | found.worn
     seen = np.asarray(facing * ~hidden, np.float32)
     coarse = coarse_light(texture, seen)

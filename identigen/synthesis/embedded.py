@@ -108,6 +108,8 @@ class Embedded:
         wishes = dict(edit.attributes)
         off = wishes.get("glasses") == "none"
         portrait = read_portrait(codec, conditions, pixels, points, embedding, glasses_off=off)
+        if off and portrait.glasses == "dark":
+            raise _behind_dark_glasses(subject)
         blend = read_blend(wishes.pop("blend", ""))
         condition = override(conditions, portrait.raw_condition, wishes)
         gain = SKIN_GAIN.get(wishes.get("skin", ""), 1.0)
@@ -275,6 +277,13 @@ def _uncertain(subject: Subject) -> EngineError:
     return EngineError(
         f"the face of person {subject.id} is turned or opened so far that its features were not found with "
         "certainty; cover or remove this person instead."
+    )
+
+
+def _behind_dark_glasses(subject: Subject) -> EngineError:
+    return EngineError(
+        f"person {subject.id} wears dark glasses, and the photo does not show the eyes behind them; leave the glasses "
+        "on, or cover or remove this person instead."
     )
 
 

@@ -151,22 +151,35 @@ def test_skin_may_be_asked_for_lighter_or_darker(astronaut: Photo, subject: Subj
     assert tones[0] + 5 < tones[1]
 
 
-def test_glasses_are_kept_unless_none_are_asked_for(astronaut: Photo, subject: Subject) -> None:
+def wearing(pixels: Pixels, subject: Subject, thickness: int) -> tuple[Pixels, tuple[int, int]]:
+    """The face behind round black glasses, dark ones where `thickness` is -1, and where the first is lowest."""
     assert subject.face is not None
     points = subject.face.landmarks
     assert points is not None
-    worn = astronaut.pixels.copy()
-    for ring in (RIGHT_EYE, LEFT_EYE):
-        x, y = points[ring, :2].mean(0)
-        cv2.ellipse(worn, (round(float(x)), round(float(y)) + 2), (19, 14), 0, 0, 360, (12, 12, 12), -1)
-    x, y = points[RIGHT_EYE, :2].mean(0).round().astype(int)
-    dark = []
+    worn = pixels.copy()
+    first, second = (points[ring, :2].mean(0).round().astype(int) for ring in (RIGHT_EYE, LEFT_EYE))
+    for x, y in (first, second):
+        cv2.ellipse(worn, (int(x), int(y) + 3), (20, 15), 0, 0, 360, (12, 12, 12), thickness, cv2.LINE_AA)
+    cv2.line(worn, (int(first[0]) + 20, int(first[1])), (int(second[0]) - 20, int(second[1])), (12, 12, 12), 3)
+    return worn, (int(first[0]), int(first[1]) + 18)
+
+
+def test_glasses_are_kept_unless_none_are_asked_for(astronaut: Photo, subject: Subject) -> None:
+    worn, (x, y) = wearing(astronaut.pixels, subject, 3)
+    frame = []
     for wishes in ({}, {"glasses": "none"}):
         edit = Edit(1, Operation.FACE, attributes=wishes)
         drawn = pasted(Photo(worn), next(Embedded().propose(worn, subject, edit, [3])))
-        dark.append(drawn[y + 6 : y + 12, x - 12 : x + 12].mean())
-    assert dark[0] < 40
-    assert dark[1] > dark[0] + 15
+        frame.append(drawn[y - 1 : y + 2, x - 3 : x + 4].mean())
+    assert frame[0] < 60
+    assert frame[1] > frame[0] + 60
+
+
+def test_dark_glasses_stay_on(astronaut: Photo, subject: Subject) -> None:
+    worn, _ = wearing(astronaut.pixels, subject, -1)
+    edit = Edit(1, Operation.FACE, attributes={"glasses": "none"})
+    with pytest.raises(EngineError, match="dark glasses"):
+        next(Embedded().propose(worn, subject, edit, [3]))
 
 
 def test_a_wish_changes_the_person(astronaut: Photo, subject: Subject) -> None:
