@@ -18,8 +18,8 @@ from identigen.synthesis.hair import with_brows_in_place, with_own_hair, without
 from identigen.synthesis.nose import with_nose_in_place, with_own_nose_light
 from identigen.types import Floats
 
-BARE_SKIN, NOSE_SHADING = (0.5, 0.75), 0.65  # of young and of lined faces
-BARE_SKIN_IN_NEED, NOSE_SHADING_IN_NEED = 0.75, 0.9
+BARE_SKIN, NOSE_SHADING = (0.75, 0.9), 0.8  # of young and of lined faces
+BARE_SKIN_IN_NEED, NOSE_SHADING_IN_NEED = 0.9, 0.9
 FURROWS, FURROWED = (0.3, 1.0), 3.5  # share of bare skin's own lines, of young and of lined faces; pixels of the map
 EXTREME = 2.5  # standard deviations among taught faces
 OWN_TONE = 0.6  # share of the difference in lightness between the cheeks that goes
