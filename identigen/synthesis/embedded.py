@@ -275,14 +275,14 @@ OVERRIDES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
 
 def _uncertain(subject: Subject) -> EngineError:
     return EngineError(
-        f"the face of person {subject.id} is turned or opened so far that its features were not found with "
+        f"The face of person {subject.id} is turned or opened so far that its features were not found with "
         "certainty; cover or remove this person instead."
     )
 
 
 def _behind_dark_glasses(subject: Subject) -> EngineError:
     return EngineError(
-        f"person {subject.id} wears dark glasses, and the photo does not show the eyes behind them; leave the glasses "
+        f"Person {subject.id} wears dark glasses, and the photo does not show the eyes behind them; leave the glasses "
         "on, or cover or remove this person instead."
     )
 
@@ -292,13 +292,13 @@ def with_landmarks(pixels: Pixels, subject: Subject) -> Face:
     face = subject.face
     if face is None:
         raise EngineError(
-            f"person {subject.id} shows no face that could be replaced; cover or remove this person instead."
+            f"Person {subject.id} shows no face that could be replaced; cover or remove this person instead."
         )
     if face.landmarks is not None:
         return face
     points = find_landmarks(pixels, face.box)
     if points is None:
         raise EngineError(
-            f"no landmarks were found on the face of person {subject.id}; cover or remove this person instead."
+            f"No landmarks were found on the face of person {subject.id}; cover or remove this person instead."
         )
     return Face(face.box, points, face.pose, face.score)

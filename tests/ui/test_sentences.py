@@ -13,7 +13,14 @@ from identigen.ui.text import say
 
 PACKAGE = Path(__file__).resolve().parents[2] / "identigen"
 # What a visitor meets: how people came out, files that cannot be opened, masks that do not fit.
-ROOMS = ("pipeline", "detection/gate.py", "detection/refining.py", "ui/session.py", "ui/visitors.py")
+ROOMS = (
+    "pipeline",
+    "detection/gate.py",
+    "detection/refining.py",
+    "synthesis/embedded.py",
+    "ui/session.py",
+    "ui/visitors.py",
+)
 THE_SAME = {"Person 7: 7"}
 
 
