@@ -84,9 +84,13 @@ def correction(picture: Floats, skin: Floats) -> Floats:
     seen = torch.from_numpy(np.moveaxis(picture, -1, 0)[None] / 127.5 - 1)
     told = torch.from_numpy(np.clip(skin, 0, 1)[None, None])
     change = load_harmoniser()(*(x.float().contiguous(memory_format=torch.channels_last) for x in (seen, told)))
-    change = 127.5 * np.moveaxis(change[0].numpy(), 0, -1)
-    largest = np.maximum(np.abs(change).max(-1, keepdims=True) / MOST, 1e-6)
-    return np.asarray(change * np.tanh(largest) / largest, np.float32)
+    return np.asarray(127.5 * np.moveaxis(bounded(change)[0].numpy(), 0, -1), np.float32)
+
+
+def bounded(change: Tensor) -> Tensor:
+    """A correction `(n, 3, s, s)` of pictures in -1..1, softly held below `MOST` with its hue."""
+    largest = (change.abs().amax(1, keepdim=True) * (127.5 / MOST)).clamp_min(1e-6)
+    return change * torch.tanh(largest) / largest
 
 
 def load_harmoniser() -> Harmoniser:

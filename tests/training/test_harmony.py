@@ -38,7 +38,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_trains_goes_on_and_writes_what_the_product_reads(tmp_path: Path, pairs: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "pairs").symlink_to(pairs)
-    options = ["nowhere", str(tmp_path), "--batch", "1", "--device", "cpu"]
+    options = ["nowhere", str(tmp_path), "--batch", "3", "--device", "cpu"]
     assert main([*options, "--steps", "1"]) == 0
     assert main([*options, "--steps", "2"]) == 0
     assert json.loads((tmp_path / "harmony.json").read_text())["steps"] == 2
@@ -49,7 +49,7 @@ def test_the_command_trains_goes_on_and_writes_what_the_product_reads(tmp_path: 
 
 def test_a_resumed_training_is_the_uninterrupted_one(tmp_path: Path, pairs: Path) -> None:
     strips = Strips(pairs, "pair", "cpu")
-    course = Course(steps=10, batch=1)
+    course = Course(steps=10, batch=3)
     whole, first = Training(course, "cpu"), Training(course, "cpu")
     for step in range(2):
         whole.advance(strips, step / 10)
@@ -71,6 +71,30 @@ def test_a_pair_is_varied_alike(pairs: Path) -> None:
     differs = (after.truth - after.back).abs().amax(1)
     assert float(differs.amax()) > 0.1
     assert float((differs > 0.05).float().mean()) < 0.1
+    # Here somebody else's face is the same drawing, brought to no hardness.
+    assert float((after.other - after.back).abs().mean()) < 0.05
+
+
+def test_the_critic_is_heeded_once_it_has_learnt_alone(pairs: Path) -> None:
+    strips = Strips(pairs, "pair", "cpu")
+
+    def taught(adversary: float, progress: float) -> torch.Tensor:
+        training = Training(Course(steps=10, batch=3, adversary=adversary), "cpu")
+        assert ("judged" in training.advance(strips, progress)) == (adversary > 0)
+        return torch.cat([p.detach().flatten() for p in training.network.parameters()])
+
+    assert torch.equal(taught(0.0, 0.1), taught(1.0, 0.1))
+    assert not torch.equal(taught(0.0, 0.5), taught(1.0, 0.5))
+
+
+def test_a_critic_learns_what_drawings_lack(pairs: Path) -> None:
+    """A line that no photo has is told after few steps."""
+    training = Training(Course(steps=1000, batch=3, rate=2e-3), "cpu")
+    batch = Strips(pairs, "pair", "cpu").pick(torch.arange(4))
+    for _ in range(30):
+        training._judge(batch.truth, batch.other)
+    with torch.no_grad():
+        assert torch.all(training.judge(batch.truth) > training.judge(batch.other))
 
 
 def test_strips_that_are_none_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ TURN, ZOOM, SHIFT = 20.0, 0.2, 0.06  # degrees; logarithm; sides
 GAIN, GAMMA, GREY = 0.06, 0.12, 0.12
 SOFT, SOFTEST = 0.3, 4.0  # share of batches in less focus, and by which factor
 GRAIN = 0.05
+SOFTER, OWN_GRAIN = (-0.5, 0.7), 0.04  # shares of a blur over three pixels; of what the critic sees
 BAND = 8  # pixels: what is finer is a face's modelling
 HARDNESS, MOST = 0.25, (0.6, 2.2)  # spread of its logarithm, and how far a drawing is brought to the truth's
 
@@ -56,19 +57,19 @@ class Strips:
 
 
 def varied(batch: Batch) -> Batch:
-    """The same turn, shift, scale, mirroring, colours, focus and grain for the pair in each row; `other` stays.
+    """The same turn, shift, scale, mirroring, colours, focus and grain for all pictures in each row.
 
     A face that was drawn twice is modelled too softly. That would teach to harden everything, so the drawing is brought
     to about the truth's hardness first, place by place, give or take what the network may then put right.
     """
     n, device = len(batch.truth), batch.truth.device
     back = hardened(batch, torch.exp(HARDNESS * torch.randn(n, 1, 1, 1)).to(device))
-    channels = torch.cat([batch.truth, back, batch.back_skin], 1)
+    channels = torch.cat([batch.truth, back, batch.back_skin, batch.other, batch.other_skin], 1)
     channels = functional.grid_sample(
         channels, functional.affine_grid(_placement(n).to(device), [n, 1, SIDE, SIDE], align_corners=False),
         mode="bicubic", padding_mode="border", align_corners=False,
     )  # fmt: skip
-    truth, back, skin = torch.split(channels, [3, 3, 1], 1)
+    truth, back, back_skin, other, other_skin = torch.split(channels, [3, 3, 1, 3, 1], 1)
     light, gamma, grey = _colours(n)
     light, gamma, grey = light.to(device), gamma.to(device), grey.to(device)
     grain = torch.randn(n, 1, SIDE, SIDE).to(device) * (GRAIN * torch.rand(n, 1, 1, 1) ** 3).to(device)
@@ -85,7 +86,16 @@ def varied(batch: Batch) -> Batch:
             picture = functional.interpolate(picture, size=SIDE, mode="bicubic", align_corners=False)
         return picture + grain
 
-    return Batch(seen(truth), seen(back), skin.clamp(0, 1), batch.other, batch.other_skin)
+    return Batch(seen(truth), seen(back), back_skin.clamp(0, 1), seen(other), other_skin.clamp(0, 1))
+
+
+def unfocused(picture: Tensor) -> Tensor:
+    """Each picture `(n, 3, s, s)` a little softer or harder, with its own grain: neither shall tell what is drawn."""
+    n, device = len(picture), picture.device
+    softer = (torch.rand(n, 1, 1, 1) * (SOFTER[1] - SOFTER[0]) + SOFTER[0]).to(device)
+    grain = torch.randn(n, 1, SIDE, SIDE).to(device) * (OWN_GRAIN * torch.rand(n, 1, 1, 1)).to(device)
+    soft = functional.avg_pool2d(functional.pad(picture, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return picture + softer * (soft - picture) + grain
 
 
 def hardened(batch: Batch, times: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -55,7 +56,8 @@ def draw_pairs(faces: Faces, folder: Path, each: int, processes: int = 1) -> Non
         for task in tasks:
             _write(faces, folder, task)
     else:
-        with ProcessPoolExecutor(processes) as pool:
+        # Begun afresh: measuring has started threads here, and a copy of a process that has some may wait for ever.
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
             list(pool.map(partial(_write, faces, folder), tasks, chunksize=8))
 
 

@@ -1,7 +1,7 @@
 """Train the harmoniser: drawn faces become what their true pictures are, and look like pictures where none is known.
 
-Pixels at several scales and a discriminator's features where the truth is known (pix2pixHD, Wang et al. 2018), the
-discriminator alone (hinge loss with spectral norm, Miyato et al. 2018) on faces of people whom nobody has seen.
+Pixels at several scales where the truth is known (faces drawn back). On faces of people whom nobody has seen a critic,
+which learns to tell them from the photo that each was drawn over (relativistic, Jolicoeur-Martineau 2019).
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from identigen.identity.harmoniser import Harmoniser
-from identigen.training.harmony.batches import Batch, Strips, hardened, varied
+from identigen.identity.harmoniser import Harmoniser, bounded
+from identigen.training.harmony.batches import Batch, Strips, hardened, unfocused, varied
 
-PIXELS, FEATURES = 10.0, 6.0
-JUDGED = 2.0  # how much faster the discriminator learns (Heusel et al. 2017)
+PIXELS = 10.0
+KNOWN = 3  # of so many faces one is drawn back; the others are somebody else's
+JUDGED, DECAY, MODEST = 2.0, 1e-2, 1e-3  # how much faster the critic learns, and how its weights and verdicts are held
 MEMORY = 0.999
 HELD = 32  # held-out pairs that tell how it goes
-ALONE = 0.05  # share of the training before the discriminator is listened to
+ALONE = 0.2  # share of the training before the critic is listened to
 STEADY = 0.5  # share of the training at the full rate, which then falls to nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a training goes: steps, `batch` pairs (and as many unpaired faces) in each, learning rate, adversary."""
+    """How a training goes: steps, `batch` faces in each (three at least), learning rate, weight of the critic."""
 
     steps: int = 12000
     batch: int = 32
@@ -38,36 +39,22 @@ class Course:
     seed: int = 0
 
 
-class Discriminator(nn.Module):
-    """Tells pictures from drawings patch by patch at two scales, told where the skin would be new.
+class Critic(nn.Module):
+    """How much pictures `(n, 3, s, s)` in -1..1 look like photos, judged patch by patch: `(n,)`."""
 
-    Answers each scale's features and, last, its verdict.
-    """
-
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96)) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(self._scale(width) for _ in range(2))
+        last = widths[-1]
+        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 5, 2, 2), nn.SiLU()]
+        for a, b in pairwise(widths):
+            layers += _sharp_eyed(nn.Conv2d(a, b, 3, 2, 1), 0.05)
+        layers += _sharp_eyed(nn.Conv2d(last, last, 3, 1, 1), 0.1)
+        layers += _sharp_eyed(nn.Conv2d(last, last, 3, 1, 2, dilation=2), 0.1)
+        self.body = nn.Sequential(*layers, nn.Conv2d(last, 1, 1))
 
-    @staticmethod
-    def _scale(width: int) -> nn.ModuleList:
-        sizes = [4, width, 2 * width, 4 * width, 8 * width]
-        layers = [
-            nn.Sequential(_normed(nn.Conv2d(a, b, 4, 1 if b == 8 * width else 2, 1)), nn.LeakyReLU(0.2))
-            for a, b in pairwise(sizes)
-        ]
-        return nn.ModuleList([*layers, _normed(nn.Conv2d(8 * width, 1, 4, 1, 1))])
-
-    def forward(self, picture: Tensor, skin: Tensor) -> list[list[Tensor]]:
-        h = torch.cat([picture, 2 * skin - 1], 1)
-        out = []
-        for scale in self.scales:
-            seen, at = [], h
-            for layer in scale.children():
-                at = layer(at)
-                seen.append(at)
-            out.append(seen)
-            h = functional.avg_pool2d(h, 2)
-        return out
+    def forward(self, picture: Tensor) -> Tensor:
+        verdict: Tensor = self.body(unfocused(picture)).mean((1, 2, 3))
+        return verdict
 
 
 @dataclass
@@ -83,10 +70,12 @@ class Training:
     def __post_init__(self) -> None:
         torch.manual_seed(self.course.seed)
         self.network = (self.start or Harmoniser()).to(self.device).to(memory_format=torch.channels_last)
-        self.judge = Discriminator().to(self.device).to(memory_format=torch.channels_last)
+        self.judge = Critic().to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(self.network.parameters(), self.course.rate, betas=(0.5, 0.99))
-        self.judges = torch.optim.Adam(self.judge.parameters(), JUDGED * self.course.rate, betas=(0.5, 0.99))
+        self.judges = torch.optim.AdamW(
+            self.judge.parameters(), JUDGED * self.course.rate, betas=(0.5, 0.99), weight_decay=DECAY
+        )
 
     def advance(self, strips: Strips, progress: float) -> dict[str, Tensor]:
         """Take one step; `progress` in 0..1 is how far the training is."""
@@ -97,15 +86,18 @@ class Training:
         for optimiser, share in ((self.optimiser, 1.0), (self.judges, JUDGED)):
             for group in optimiser.param_groups:
                 group["lr"] = share * rate
-        heeded = self.course.adversary * min(1.0, max(0.0, progress / ALONE - 1))
+        heeded = self.course.adversary * float(progress >= ALONE)
+        known = self.course.batch // KNOWN
+        drawn = torch.cat([batch.back[:known], batch.other[known:]])
+        skin = torch.cat([batch.back_skin[:known], batch.other_skin[known:]])
         with self._half_precision():
-            mended = batch.back + self.network(batch.back, batch.back_skin).float()
-        terms = {"pixels": pyramid_loss(mended, batch.truth)}
+            mended = drawn + bounded(self.network(drawn, skin).float())
+        terms = {"pixels": pyramid_loss(mended[:known], batch.truth[:known])}
         loss = PIXELS * terms["pixels"]
         if self.course.adversary:
-            terms["judged"] = self._judge(batch, mended.detach())
-            fooled, terms["alike"] = self._opinion(batch, mended)
-            loss = loss + heeded * (fooled + FEATURES * terms["alike"])
+            terms["judged"] = self._judge(batch.truth[known:], mended[known:].detach())
+            terms["told"] = self._told(batch.truth[known:], mended[known:])
+            loss = loss + heeded * terms["told"]
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -117,35 +109,24 @@ class Training:
                 kept.lerp_(new, share)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _judge(self, batch: Batch, mended: Tensor) -> Tensor:
-        """Teach the discriminator; how badly it told apart what it saw."""
+    def _judge(self, truth: Tensor, mended: Tensor) -> Tensor:
+        """Teach the critic; how badly it told apart what it saw."""
         with self._half_precision():
-            verdicts = self.judge(batch.truth, batch.back_skin), self.judge(mended, batch.back_skin)
-            wrong = [
-                functional.relu(1 - true[-1].float()).mean() + functional.relu(1 + drawn[-1].float()).mean()
-                for true, drawn in zip(*verdicts, strict=True)
-            ]
-        loss = torch.stack(wrong).sum()
+            true, drawn = self.judge(torch.cat([truth, mended])).float().chunk(2)
+        wrong = functional.softplus(drawn - true).mean()
         self.judges.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(wrong + MODEST * (true**2 + drawn**2).mean())
+        nn.utils.clip_grad_norm_(self.judge.parameters(), 1.0)
         self.judges.step()
-        return loss
+        return wrong
 
-    def _opinion(self, batch: Batch, mended: Tensor) -> tuple[Tensor, Tensor]:
-        """How little the discriminator takes mended faces for pictures, and how unlike the truth they are to it."""
+    def _told(self, truth: Tensor, mended: Tensor) -> Tensor:
+        """How well the critic tells mended faces from the photos that they were drawn over."""
         self.judge.requires_grad_(False)
         with self._half_precision():
-            seen = self.judge(mended, batch.back_skin)
-            with torch.no_grad():
-                wanted = self.judge(batch.truth, batch.back_skin)
+            true, drawn = self.judge(torch.cat([truth, mended])).float().chunk(2)
         self.judge.requires_grad_(True)
-        fooled = torch.stack([-scale[-1].float().mean() for scale in seen]).sum()
-        unlike = [
-            functional.l1_loss(a.float(), b.float())
-            for scale, true in zip(seen, wanted, strict=True)
-            for a, b in zip(scale[:-1], true[:-1], strict=True)
-        ]
-        return fooled, torch.stack(unlike).sum()
+        return functional.softplus(true - drawn).mean()
 
     def _half_precision(self) -> torch.autocast:
         # Processors without units for it emulate it, thirteen times slower than whole precision.
@@ -201,7 +182,7 @@ def held_loss(training: Training, held: Strips) -> tuple[float, float]:
     batch = held.pick(torch.arange(min(HELD, len(held))))
     back = hardened(batch, torch.ones(len(batch.back), 1, 1, 1, device=batch.back.device))
     batch = replace(batch, back=back)
-    mended = batch.back + training.average(batch.back, batch.back_skin)
+    mended = batch.back + bounded(training.average(batch.back, batch.back_skin))
     return float(pyramid_loss(batch.back, batch.truth)), float(pyramid_loss(mended, batch.truth))
 
 
@@ -218,10 +199,10 @@ def mended_all(training: Training, batch: Batch) -> tuple[Tensor, Tensor]:
     """What the running average makes of both drawings of a batch."""
     with torch.no_grad():
         return (
-            batch.back + training.average(batch.back, batch.back_skin),
-            batch.other + training.average(batch.other, batch.other_skin),
+            batch.back + bounded(training.average(batch.back, batch.back_skin)),
+            batch.other + bounded(training.average(batch.other, batch.other_skin)),
         )
 
 
-def _normed(layer: nn.Conv2d) -> nn.Module:
-    return nn.utils.parametrizations.spectral_norm(layer)
+def _sharp_eyed(layer: nn.Conv2d, dropped: float) -> list[nn.Module]:
+    return [layer, nn.GroupNorm(8, layer.out_channels), nn.SiLU(), nn.Dropout2d(dropped)]
