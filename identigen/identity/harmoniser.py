@@ -2,8 +2,9 @@
 
 A face drawn from a linear model over somebody else's photo has faults that no photo has: the shadow of a nose that is
 gone, a lip cut along the mesh, half a pair of glasses, skin of another tint. The network has learnt on faces whose
-true picture is known what such a drawing should have been (image harmonisation, Tsai et al. 2017; trained with a
-patch discriminator as Isola et al. 2017). It never sees the pixels that were replaced, so it cannot bring them back.
+true picture is known what such a drawing should have been (image harmonisation, Tsai et al. 2017), and from a critic
+what tells the others from photos (Jolicoeur-Martineau 2019). It never sees the pixels that were replaced, so it cannot
+bring them back.
 """
 
 from __future__ import annotations
