@@ -92,9 +92,18 @@ def test_a_critic_learns_what_drawings_lack(pairs: Path) -> None:
     training = Training(Course(steps=1000, batch=3, rate=2e-3), "cpu")
     batch = Strips(pairs, "pair", "cpu").pick(torch.arange(4))
     for _ in range(30):
-        training._judge(batch.truth, batch.other)
+        training._teach_critic(batch.truth, batch.other)
     with torch.no_grad():
-        assert torch.all(training.judge(batch.truth) > training.judge(batch.other))
+        assert torch.all(training.critic(batch.truth) > training.critic(batch.other))
+
+
+def test_a_step_without_a_face_drawn_back_is_refused(
+    tmp_path: Path, pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "pairs").symlink_to(pairs)
+    assert main(["nowhere", str(tmp_path), "--batch", "2", "--device", "cpu"]) == 2
+    assert "take 3 or more" in capsys.readouterr().err
 
 
 def test_strips_that_are_none_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +126,7 @@ def test_a_face_is_replaced_and_drawn_back(tmp_path: Path, astronaut: Photo) -> 
     recogniser = default_recogniser()
     vector = recogniser.describe(picture, [Face((75, 45, 180, 175), points)])
     faces = Faces(tmp_path, ("a.png",), points[None], vector, np.array([False]), 1)
-    draw_pairs(faces, tmp_path / "pairs", 1)
+    draw_pairs(faces, tmp_path / "pairs", 1, processes=2)  # begun while this one has threads
     [path] = (tmp_path / "pairs").iterdir()
     strip = cv2.imread(str(path)).astype(np.float32)
     assert strip.shape == (SIDE, TILES * SIDE, 3)

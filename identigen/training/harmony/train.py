@@ -1,7 +1,8 @@
 """Train the harmoniser: drawn faces become what their true pictures are, and look like pictures where none is known.
 
-Pixels at several scales where the truth is known (faces drawn back). On faces of people whom nobody has seen a critic,
-which learns to tell them from the photo that each was drawn over (relativistic, Jolicoeur-Martineau 2019).
+Faces drawn back are compared with their true picture, at several scales. Faces of people whom nobody has seen are
+judged by a critic that learns to tell each from the photo that it was drawn over (relativistic, Jolicoeur-Martineau
+2019).
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from identigen.errors import InputError
 from identigen.identity.harmoniser import Harmoniser, bounded
 from identigen.training.harmony.batches import Batch, Strips, hardened, unfocused, varied
 
 PIXELS = 10.0
 KNOWN = 3  # of so many faces one is drawn back; the others are somebody else's
-JUDGED, DECAY, MODEST = 2.0, 1e-2, 1e-3  # how much faster the critic learns, and how its weights and verdicts are held
+KEENER, DECAY, MODEST = 2.0, 1e-2, 1e-3  # how much faster the critic learns, and how its weights and verdicts are held
 MEMORY = 0.999
 HELD = 32  # held-out pairs that tell how it goes
 ALONE = 0.2  # share of the training before the critic is listened to
@@ -30,13 +32,20 @@ STEADY = 0.5  # share of the training at the full rate, which then falls to noth
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a training goes: steps, `batch` faces in each (three at least), learning rate, weight of the critic."""
+    """How a training goes: steps, `batch` faces in each, learning rate, weight of the critic.
+
+    Raises `InputError` for a batch that would hold no face drawn back.
+    """
 
     steps: int = 12000
     batch: int = 32
     rate: float = 2e-4
     adversary: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch < KNOWN:
+            raise InputError(f"A step of {self.batch} faces holds none that is drawn back; take {KNOWN} or more.")
 
 
 class Critic(nn.Module):
@@ -70,11 +79,11 @@ class Training:
     def __post_init__(self) -> None:
         torch.manual_seed(self.course.seed)
         self.network = (self.start or Harmoniser()).to(self.device).to(memory_format=torch.channels_last)
-        self.judge = Critic().to(self.device).to(memory_format=torch.channels_last)
+        self.critic = Critic().to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(self.network.parameters(), self.course.rate, betas=(0.5, 0.99))
-        self.judges = torch.optim.AdamW(
-            self.judge.parameters(), JUDGED * self.course.rate, betas=(0.5, 0.99), weight_decay=DECAY
+        self.critic_optimiser = torch.optim.AdamW(
+            self.critic.parameters(), KEENER * self.course.rate, betas=(0.5, 0.99), weight_decay=DECAY
         )
 
     def advance(self, strips: Strips, progress: float) -> dict[str, Tensor]:
@@ -83,7 +92,7 @@ class Training:
         rows = torch.randint(len(strips), (self.course.batch,))
         batch = varied(strips.pick(rows))
         rate = self.course.rate * min(1.0, (self.step + 1) / 200, (1 - progress) / (1 - STEADY) + 1e-3)
-        for optimiser, share in ((self.optimiser, 1.0), (self.judges, JUDGED)):
+        for optimiser, share in ((self.optimiser, 1.0), (self.critic_optimiser, KEENER)):
             for group in optimiser.param_groups:
                 group["lr"] = share * rate
         heeded = self.course.adversary * float(progress >= ALONE)
@@ -91,11 +100,11 @@ class Training:
         drawn = torch.cat([batch.back[:known], batch.other[known:]])
         skin = torch.cat([batch.back_skin[:known], batch.other_skin[known:]])
         with self._half_precision():
-            mended = drawn + bounded(self.network(drawn, skin).float())
+            mended = mend(self.network, drawn, skin)
         terms = {"pixels": pyramid_loss(mended[:known], batch.truth[:known])}
         loss = PIXELS * terms["pixels"]
         if self.course.adversary:
-            terms["judged"] = self._judge(batch.truth[known:], mended[known:].detach())
+            terms["judged"] = self._teach_critic(batch.truth[known:], mended[known:].detach())
             terms["told"] = self._told(batch.truth[known:], mended[known:])
             loss = loss + heeded * terms["told"]
         self.optimiser.zero_grad(set_to_none=True)
@@ -109,23 +118,23 @@ class Training:
                 kept.lerp_(new, share)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _judge(self, truth: Tensor, mended: Tensor) -> Tensor:
+    def _teach_critic(self, truth: Tensor, mended: Tensor) -> Tensor:
         """Teach the critic; how badly it told apart what it saw."""
         with self._half_precision():
-            true, drawn = self.judge(torch.cat([truth, mended])).float().chunk(2)
+            true, drawn = self.critic(torch.cat([truth, mended])).float().chunk(2)
         wrong = functional.softplus(drawn - true).mean()
-        self.judges.zero_grad(set_to_none=True)
+        self.critic_optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(wrong + MODEST * (true**2 + drawn**2).mean())
-        nn.utils.clip_grad_norm_(self.judge.parameters(), 1.0)
-        self.judges.step()
+        nn.utils.clip_grad_norm_(self.critic.parameters(), 1.0)
+        self.critic_optimiser.step()
         return wrong
 
     def _told(self, truth: Tensor, mended: Tensor) -> Tensor:
         """How well the critic tells mended faces from the photos that they were drawn over."""
-        self.judge.requires_grad_(False)
+        self.critic.requires_grad_(False)
         with self._half_precision():
-            true, drawn = self.judge(torch.cat([truth, mended])).float().chunk(2)
-        self.judge.requires_grad_(True)
+            true, drawn = self.critic(torch.cat([truth, mended])).float().chunk(2)
+        self.critic.requires_grad_(True)
         return functional.softplus(true - drawn).mean()
 
     def _half_precision(self) -> torch.autocast:
@@ -147,7 +156,7 @@ class Training:
         self.step, self.history = state["step"], state["history"]
 
 
-_PARTS = ("network", "judge", "average", "optimiser", "judges")
+_PARTS = ("network", "critic", "average", "optimiser", "critic_optimiser")
 
 
 def train(training: Training, strips: Strips, held: Strips, minutes: float | None, checkpoint: Path) -> None:
@@ -182,8 +191,13 @@ def held_loss(training: Training, held: Strips) -> tuple[float, float]:
     batch = held.pick(torch.arange(min(HELD, len(held))))
     back = hardened(batch, torch.ones(len(batch.back), 1, 1, 1, device=batch.back.device))
     batch = replace(batch, back=back)
-    mended = batch.back + bounded(training.average(batch.back, batch.back_skin))
+    mended = mend(training.average, batch.back, batch.back_skin)
     return float(pyramid_loss(batch.back, batch.truth)), float(pyramid_loss(mended, batch.truth))
+
+
+def mend(network: Harmoniser, drawn: Tensor, skin: Tensor) -> Tensor:
+    """What a network makes of drawings `(n, 3, s, s)` with their shares of new skin `(n, 1, s, s)`."""
+    return drawn + bounded(network(drawn, skin).float())
 
 
 def pyramid_loss(a: Tensor, b: Tensor, levels: int = 4) -> Tensor:
@@ -199,8 +213,8 @@ def mended_all(training: Training, batch: Batch) -> tuple[Tensor, Tensor]:
     """What the running average makes of both drawings of a batch."""
     with torch.no_grad():
         return (
-            batch.back + bounded(training.average(batch.back, batch.back_skin)),
-            batch.other + bounded(training.average(batch.other, batch.other_skin)),
+            mend(training.average, batch.back, batch.back_skin),
+            mend(training.average, batch.other, batch.other_skin),
         )
 
 
