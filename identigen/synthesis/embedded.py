@@ -9,17 +9,18 @@ import cv2
 import numpy as np
 
 from identigen.errors import EngineError, Stopped
-from identigen.identity.appearance import Codec, brightness, load_codec
+from identigen.identity.appearance import Codec, brightness, load_codec, threefold
 from identigen.identity.conditions import Conditions, load_conditions
 from identigen.identity.fine_detail import STAYS, FineDetail, finest_detail, load_fine_detail
 from identigen.identity.foretelling import load_foretelling
 from identigen.identity.harmoniser import load_harmoniser
 from identigen.identity.imagination import Blend, Course, imagine, leisure, usual_identity
 from identigen.identity.lending import load_lending
+from identigen.identity.mannerisms import load_mannerisms
 from identigen.identity.mesh import POINTS, Mesh
 from identigen.identity.portrait import Portrait, read_portrait
 from identigen.identity.prior import load_prior
-from identigen.landmarks import face_box, find_landmarks, mouth_openness
+from identigen.landmarks import eye_distance, face_box, find_landmarks, mouth_openness
 from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import WISHES
@@ -27,7 +28,7 @@ from identigen.synthesis.complexion import Complexion, read_complexion
 from identigen.synthesis.harmonising import harmonised
 from identigen.synthesis.rendering import Canvas, Drawing, Sketchbook, draw, paint, prepare, surroundings
 from identigen.synthesis.retouching import matched, modelled
-from identigen.synthesis.shaping import NOTHING, missed, new_shape
+from identigen.synthesis.shaping import NOTHING, Missed, missed, new_shape
 from identigen.types import (
     Candidate,
     Company,
@@ -67,6 +68,7 @@ class Embedded:
         load_conditions()
         load_foretelling()
         load_lending()
+        load_mannerisms()
         load_prior()
         load_harmoniser()
 
@@ -141,7 +143,8 @@ class Sitting:
     """One face while it is drawn: what all candidates share.
 
     `usual` is the mean detail map for its condition, `kind` what its features' lenders have of it. `finest`
-    `(SIDE, SIDE)` is the finest detail of the photo's face.
+    `(SIDE, SIDE)` is the finest detail of the photo's face. `mannered` and `misplaced` are what would be drawn on
+    everybody here, on the map `(SIDE, SIDE, 3)` and of points `(468, 3)`; see `identigen.identity.mannerisms`.
     """
 
     codec: Codec
@@ -154,6 +157,8 @@ class Sitting:
     complexion: Complexion
     kind: Floats
     finest: Floats
+    mannered: Floats
+    misplaced: Floats
 
     @property
     def likeness(self) -> float:
@@ -167,9 +172,13 @@ class Sitting:
         """Draw the `identity` `(d,)` over the face."""
         k = len(self.codec.detail_scale)
         skin = self.painted(identity[:k], leisure(strength))
-        seen = self.sketchbook.seen(self.codec, skin, new_shape(self.codec, self.portrait, identity[k:], strength))
+        seen = self.sketchbook.seen(self.codec, skin, self.built(identity[k:], strength))
         wanting = NOTHING if seen is None else missed(self.sketchbook.portrait.points, seen)
-        return self.laid(skin, new_shape(self.codec, self.portrait, identity[k:], strength, wanting))
+        return self.laid(skin, self.built(identity[k:], strength, wanting))
+
+    def built(self, code: Floats, strength: float, wanting: Missed = NOTHING) -> Floats:
+        """The aligned points `(468, 3)` of a shape `code`; see `shaping.new_shape`."""
+        return new_shape(self.codec, self.portrait, code, strength, wanting) - self.misplaced
 
     def painted(self, code: Floats, leisure: float = 1.0) -> Floats:
         """The skin of a detail `code` `(k,)` as it would look in this photo, with features that are lent."""
@@ -182,8 +191,10 @@ class Sitting:
         return modelled(self.codec, self.portrait, detail, self.usual, leisure)
 
     def matched(self, detail: Floats, leisure: float = 1.0) -> Floats:
-        """A finished detail map `(SIDE, SIDE, 3)` in the colours of this photo; see `retouching.matched`."""
-        return matched(self.codec, self.portrait, detail, self.complexion, leisure)
+        """A finished detail map `(SIDE, SIDE, 3)` in the colours of this photo, less mannerisms; see
+        `retouching.matched`.
+        """
+        return matched(self.codec, self.portrait, detail, self.complexion, leisure) - self.mannered
 
     def lit(self, detail: Floats) -> Floats:
         """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""
@@ -227,7 +238,16 @@ def sit(
     canvas = replace(canvas, coarse=canvas.coarse * np.float32(skin_gain))
     complexion, finest = read_complexion(codec, portrait), finest_detail(portrait.detail, portrait.seen)
     sketchbook = Sketchbook.of(portrait, canvas, pixels)
-    return Sitting(codec, fine, portrait, canvas, sketchbook, pixels, usual, complexion, condition[STAYS], finest)
+    hand = load_mannerisms()
+    mannered, misplaced = hand.on_skin(condition), eye_distance(portrait.aligned) * hand.on_shape(condition)
+    grey = threefold(brightness(mannered))
+    mannered = grey + np.float32(complexion.colourful) * (mannered - grey)
+    # Brows are made no darker: where one lies elsewhere, that would be a second one.
+    mannered = mannered - threefold(codec.mesh.brows) * np.maximum(mannered, 0)
+    return Sitting(
+        codec, fine, portrait, canvas, sketchbook, pixels, usual, complexion, condition[STAYS], finest,
+        mannered, misplaced,
+    )  # fmt: skip
 
 
 def read_blend(text: str) -> Blend | None:

@@ -75,7 +75,7 @@ def _with_own_beard(codec: Codec, detail: Floats, portrait: Portrait) -> Floats:
     zone = codec.mesh.beard_zone
     trust = zone * portrait.seen
     old, new = (without_hairs(np.maximum(-brightness(picture), 0)) for picture in (portrait.detail, detail))
-    around = widely(np.stack([old * trust, new * trust, trust], -1), BEARD_REACH)
+    around = np.maximum(widely(np.stack([old * trust, new * trust, trust], -1), BEARD_REACH), 0)
     known = around[..., 2] > 0.02 * around[..., 2].max()
     gain = np.clip(around[..., 0] / np.maximum(around[..., 1], 1e-3 * around[..., 2] + 1e-9), *BEARD_GAIN)
     return np.asarray(detail - threefold(np.where(known, gain - 1, 0) * zone * new), np.float32)

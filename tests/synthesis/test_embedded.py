@@ -8,6 +8,7 @@ import pytest
 
 from identigen.composite import paste
 from identigen.errors import EngineError
+from identigen.identity.mannerisms import Mannerisms, no_mannerisms
 from identigen.landmarks import (
     LEFT_EYE,
     LIPS_INSIDE,
@@ -24,7 +25,7 @@ from identigen.masks import rectangle
 from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import skin_tone
 from identigen.synthesis.embedded import Embedded, read_blend
-from identigen.types import Candidate, Edit, Face, Operation, Photo, Pixels, Subject, Window
+from identigen.types import Candidate, Edit, Face, Floats, Operation, Photo, Pixels, Subject, Window
 
 FACE = (175.0, 65.0, 280.0, 195.0)  # of the astronaut, roughly
 
@@ -53,6 +54,26 @@ def face_in(pixels: Pixels) -> Face:
     points = find_landmarks(pixels, FACE)
     assert points is not None
     return Face(face_box(points), points)
+
+
+def test_what_is_drawn_on_everybody_is_taken_out(
+    astronaut: Photo, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever draws every nose too red draws it less red; in a grey photo that is no colour."""
+    none, red = no_mannerisms(), no_mannerisms()
+    red.skin[-1] = [0.2, 0.0, -0.2]
+    grey = np.repeat(astronaut.pixels.mean(-1, keepdims=True), 3, -1).astype(np.uint8)
+
+    def drawn(pixels: Pixels, hand: Mannerisms) -> Floats:
+        monkeypatch.setattr("identigen.synthesis.embedded.load_mannerisms", lambda: hand)
+        [candidate] = Embedded().propose(pixels, subject, Edit(1, Operation.FACE), [3])
+        assert candidate.skin is not None
+        return np.asarray(candidate.pixels[candidate.skin > 0.9].mean(0))
+
+    change = drawn(astronaut.pixels, red) - drawn(astronaut.pixels, none)
+    assert change[0] < -5
+    assert change[2] > 5
+    assert np.abs(drawn(grey, red) - drawn(grey, none)).max() < 2
 
 
 def test_the_new_face_is_somebody_else(astronaut: Photo, subject: Subject, candidates: list[Candidate]) -> None:

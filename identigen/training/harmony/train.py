@@ -26,7 +26,7 @@ KNOWN = 3  # of so many faces one is drawn back; the others are somebody else's
 KEENER, DECAY, MODEST = 2.0, 1e-2, 1e-3  # how much faster the critic learns, and how its weights and verdicts are held
 MEMORY = 0.999
 HELD = 32  # held-out pairs that tell how it goes
-ALONE = 0.2  # share of the training before the critic is listened to
+ALONE = 0.3  # share of the training in which only the critic learns: asked before it knows anything, it misleads
 STEADY = 0.5  # share of the training at the full rate, which then falls to nothing
 
 
@@ -74,7 +74,7 @@ class Training:
     device: str
     start: Harmoniser | None = None
     step: int = 0
-    history: list[list[float]] = field(default_factory=list)
+    history: list[list[float | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.course.seed)
@@ -95,28 +95,41 @@ class Training:
         for optimiser, share in ((self.optimiser, 1.0), (self.critic_optimiser, KEENER)):
             for group in optimiser.param_groups:
                 group["lr"] = share * rate
-        heeded = self.course.adversary * float(progress >= ALONE)
+        if self.course.adversary and progress < ALONE:
+            with torch.no_grad():
+                mended = self._mended(batch.other, batch.other_skin)
+            terms = {"judged": self._teach_critic(batch.truth, mended)}
+        else:
+            terms = self._teach_network(batch)
+        self.step += 1
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _teach_network(self, batch: Batch) -> dict[str, Tensor]:
+        """One step on faces drawn back and, where there is a critic, on those of somebody else."""
         known = self.course.batch // KNOWN
-        drawn = torch.cat([batch.back[:known], batch.other[known:]])
-        skin = torch.cat([batch.back_skin[:known], batch.other_skin[known:]])
-        with self._half_precision():
-            mended = mend(self.network, drawn, skin)
+        mended = self._mended(
+            torch.cat([batch.back[:known], batch.other[known:]]),
+            torch.cat([batch.back_skin[:known], batch.other_skin[known:]]),
+        )
         terms = {"pixels": pyramid_loss(mended[:known], batch.truth[:known])}
         loss = PIXELS * terms["pixels"]
         if self.course.adversary:
             terms["judged"] = self._teach_critic(batch.truth[known:], mended[known:].detach())
             terms["told"] = self._told(batch.truth[known:], mended[known:])
-            loss = loss + heeded * terms["told"]
+            loss = loss + self.course.adversary * terms["told"]
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
-        self.step += 1
         with torch.no_grad():
             share = 1 - min(MEMORY, self.step / (self.step + 10))
             for kept, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 kept.lerp_(new, share)
-        return {name: term.detach() for name, term in terms.items()}
+        return terms
+
+    def _mended(self, drawn: Tensor, skin: Tensor) -> Tensor:
+        with self._half_precision():
+            return mend(self.network, drawn, skin)
 
     def _teach_critic(self, truth: Tensor, mended: Tensor) -> Tensor:
         """Teach the critic; how badly it told apart what it saw."""
@@ -175,7 +188,7 @@ def train(training: Training, strips: Strips, held: Strips, minutes: float | Non
             count = training.step % 250 or 250
             means = {name: float(value) / count for name, value in total.items()}
             before, after = held_loss(training, held)
-            training.history.append([training.step, means["pixels"], after])
+            training.history.append([training.step, means.get("pixels"), after])
             total = {}
             rate = (training.step - first) / (time.monotonic() - began)
             told = " ".join(f"{name} {value:.4f}" for name, value in means.items())
