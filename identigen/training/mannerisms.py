@@ -4,7 +4,7 @@ New faces are drawn over those that teach, by the whole pipeline, and looked at;
 whom they replaced had not is fitted as a line in what each photo asked for. Once that is taken out of them the faces
 are others, and so is what they have in common: it is done again (`--rounds`). Twelve minutes for each round on two
 cores, after four for the landmarks. `OUT_DIR` gets the weights and `mannerisms.json`: how large the mean difference was
-before each round and after the last, on faces that teach nothing.
+before each round and after the last, on faces that teach nothing; with `--rounds 0` it is only measured.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ from identigen.training.data import Faces, measure
 from identigen.types import Floats, Operation
 from identigen.verification import look_again
 
-TAUGHT, CHECKED = 500, 100  # faces that are drawn over: those that teach, and those that tell what is left
+TAUGHT, CHECKED = 500, 200  # faces that are drawn over: those that teach, and those that tell what is left
 RIDGE = 30.0  # faces that had no mannerism: with few of a kind, most of what they have in common is chance
+EYE = 0.1  # of a soft zone: eyeballs are the photo's
 SOFT = 1.5  # pixels of the map: a mannerism with an edge would be drawn as a second feature
 
 
@@ -101,7 +102,9 @@ def run(given: argparse.Namespace) -> None:
     figures = []
     for again in range(given.rounds, -1, -1):
         write_mannerisms(known, weights)
-        drawn = differences(faces, rows if again else rows[given.taught :], weights, given.processes)
+        drawn = differences(
+            faces, rows if again else [row for row in rows if faces.held_out[row]], weights, given.processes
+        )
         taught, checked = ([d for d in drawn if d.held_out == held] for held in (False, True))
         figures.append({"taught": len(taught), "checked": len(checked), "left": left(codec, checked)})
         print(json.dumps(figures[-1]), flush=True)
@@ -185,15 +188,25 @@ def fit(codec: Codec, taught: Sequence[Difference]) -> Mannerisms:
 
 
 def left(codec: Codec, checked: Sequence[Difference]) -> dict[str, float]:
-    """Root mean square of the mean difference, over skin and features, and over the points in eye distances."""
-    seen = np.array([d.seen for d in checked], np.float32)
-    mean = (np.array([d.skin for d in checked], np.float32) * seen[..., None]).sum(0)
-    mean = mean.mean(-1) / np.maximum(seen.sum(0), 1)
-    shape = np.mean([d.shape for d in checked], axis=0)
+    """Root mean square of the mean difference, less what chance leaves of so many faces: over all that is drawn of the
+    map, and over the points in eye distances.
+    """
+    drawn = codec.mesh.inside & (codec.mesh.eyes < EYE)
+    skin = np.array([d.skin[drawn].mean(-1, dtype=np.float32) for d in checked])
+    seen = np.array([d.seen[drawn] for d in checked], np.float32)
+    shape = np.array([d.shape.ravel() for d in checked])
     return {
-        "skin": round(float(np.sqrt((mean[codec.mesh.inside] ** 2).mean())), 4),
-        "points": round(float(np.sqrt((shape**2).mean())), 4),
+        "skin": round(_systematic(skin, seen), 4),
+        "points": round(_systematic(shape, np.ones_like(shape)), 4),
     }
+
+
+def _systematic(values: Floats, weight: Floats) -> float:
+    """Root mean square of the means of `values` `(n, m)` over `n`, less their own variance."""
+    mass = weight.sum(0) + 1e-6
+    mean = (values * weight).sum(0) / mass
+    variance = ((values - mean) ** 2 * weight**2).sum(0) / mass**2
+    return float(np.sqrt(max(float((mean**2 - variance).mean()), 0.0)))
 
 
 if __name__ == "__main__":
