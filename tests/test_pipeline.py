@@ -10,6 +10,7 @@ import pytest
 from identigen import masks
 from identigen.errors import OperationUnavailable, PlanError
 from identigen.pipeline import Pipeline, assemble, complete, derived_seed, make_plan
+from identigen.pipeline.scene import Scene
 from identigen.pipeline.search import AMPLE, FEW, Trial
 from identigen.recognition.dlib_resnet import DlibResnet
 from identigen.recognition.strangers import Strangers, strangers_to
@@ -230,7 +231,8 @@ def test_last_touches_that_go_too_far_are_taken_by_half(
 
     drawn: list[Candidate] = []
     monkeypatch.setattr(pipeline, "_synthesisers", (Fading(),))
-    result = pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.FACE))
+    # Somebody who is told by half their contrast: not everybody is.
+    result = pipeline.anonymize(astronaut, astronaut_subjects, make_plan(astronaut_subjects, Operation.FACE, seed=1))
     assert result.outcomes[0].applied is Operation.FACE
     [candidate] = drawn
     whole = candidate.coverage > 0.99
@@ -306,6 +308,53 @@ def test_one_person_is_done_again_without_touching_the_other(
     only_second = assemble(zidane, finished)
     inside = finished[0].changed.to_array()
     assert np.array_equal(only_second.pixels[inside], again.photo.pixels[inside])
+
+
+def test_a_new_face_that_a_neighbour_spoilt_is_covered_at_last(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, new_face: Result
+) -> None:
+    """Here the neighbour's patch holds the very face that was to be hidden."""
+    [outcome] = new_face.outcomes
+    person, neighbour = astronaut_subjects[0], replace(astronaut_subjects[0], id=2, face=None)
+    same = astronaut.pixels[outcome.changed.window.slices]
+    beside = replace(outcome, subject_id=2, applied=Operation.REMOVE, patch=same)
+    result = complete(pipeline.run(astronaut, (person, neighbour), Plan(()), [outcome, beside]))
+    covered = next(o for o in result.outcomes if o.subject_id == person.id)
+    assert (covered.asked, covered.applied) == (Operation.FACE, Operation.LAYERED)
+    assert "neighbours" in covered.reason
+    assert result.report.failed
+    inside = covered.changed.to_array()
+    assert np.abs(result.photo.pixels[inside].astype(int) - astronaut.pixels[inside]).mean() > 10
+    assert result.report.outside_mask_identical
+
+
+def test_a_new_face_whose_neighbour_does_no_harm_stays(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, new_face: Result
+) -> None:
+    [outcome] = new_face.outcomes
+    person, neighbour = astronaut_subjects[0], replace(astronaut_subjects[0], id=2, face=None)
+    window = outcome.changed.window
+    corner = masks.rectangle(
+        (window.left, window.top, window.left + 4, window.top + 4), (astronaut.height, astronaut.width)
+    )
+    plan = Plan((Edit(neighbour.id, Operation.SOLID, mask=corner),))
+    result = complete(pipeline.run(astronaut, (person, neighbour), plan, [outcome]))
+    assert {o.subject_id: o.applied for o in result.outcomes} == {1: Operation.FACE, 2: Operation.SOLID}
+
+
+def test_who_was_finished_before_is_not_given_to_anybody_else(
+    pipeline: Pipeline, astronaut: Photo, astronaut_subjects: Subjects, new_face: Result
+) -> None:
+    other = replace(astronaut_subjects[0], id=2)
+    scene = Scene(
+        pipeline.detector, pipeline.recogniser, pipeline.settings, astronaut, (astronaut_subjects[0], other), None
+    )
+    scene.lay_anew(new_face.outcomes)
+    scene.recall(new_face.outcomes[0])
+    [given] = scene.company(other).given
+    near_source = np.linalg.norm(given - scene.source(other).descriptor)
+    assert near_source == pytest.approx(new_face.outcomes[0].distances["dlib"], abs=0.1)
+    assert not scene.company(astronaut_subjects[0]).given
 
 
 def test_nobody_in_the_photo_is_a_warning_not_an_error(pipeline: Pipeline) -> None:

@@ -157,7 +157,8 @@ class Pipeline:
     ) -> Generator[Step, None, Result]:
         """Carry out a plan step by step; close the generator to stop between two people.
 
-        `finished` are outcomes of an earlier run that stay as they are (their subjects must not be in the plan).
+        `finished` are outcomes of an earlier run that stay as they are (their subjects must not be in the plan). Only a
+        new face that is no longer safe once its neighbours are drawn is covered.
         `stop`, asked from time to time, ends the work inside a picture; the result then holds who is finished. Raises
         `PlanError` for a person that does not exist and `OperationUnavailable` before anything is done.
         """

@@ -1,4 +1,6 @@
-"""New people: somebody else is searched for, and takes the person's place; where nobody is found they are covered."""
+"""New people: somebody else is searched for, and takes the person's place; where nobody is found they are covered, and
+so is who does not stay safe.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,9 @@ from identigen.pipeline.cover import cover
 from identigen.pipeline.scene import Scene
 from identigen.pipeline.search import Trial, search
 from identigen.recognition.attributes import compare
+from identigen.recognition.strangers import strangers_to
 from identigen.types import Edit, Face, Operation, Outcome, Subject
-from identigen.verification import describe_source, measure
+from identigen.verification import describe_source, look_again, measure
 
 if TYPE_CHECKING:
     from identigen.synthesis import Synthesiser
@@ -42,6 +45,32 @@ def replace_person(scene: Scene, engines: Sequence[Synthesiser], subject: Subjec
     scene.warnings.append(f"Person {subject.id}: {reason}")
     covered = cover(scene, subject, layered, asked=edit.operation, reason=reason)
     return replace(covered, failed=covered.failed or tried > 0, candidates_tried=tried)
+
+
+def is_still_safe(scene: Scene, subject: Subject, outcome: Outcome) -> bool:
+    """Whether a new face is, in the picture as it is by now, still somebody else and nobody else's of this photo.
+
+    Where none is seen any more there is nobody to be known by.
+    """
+    if subject.face is None:
+        return True
+    again = look_again(scene.pixels, subject.face.box)
+    if again is None:
+        return True
+    recogniser, company = scene.recogniser, scene.company(subject)
+    hidden = outcome.thresholds.get(recogniser.name, recogniser.threshold) < recogniser.threshold
+    strangers = strangers_to(recogniser.name) if hidden else None
+    source, known = scene.source(subject), (company.others, company.given)
+    return measure(recogniser, scene.pixels, again, source, *known, strangers=strangers).verdict == "pass"
+
+
+def cover_after_all(scene: Scene, subject: Subject, outcome: Outcome) -> Outcome:
+    """Cover somebody whose new face was spoilt by those who were drawn after it."""
+    reason = "Together with the neighbours who were drawn later, the new face is no longer safe, so it is covered."
+    scene.warnings.append(f"Person {subject.id}: {reason}")
+    edit = Edit(subject.id, Operation.LAYERED, region=outcome.region, seed=outcome.seed)
+    covered = cover(scene, subject, edit, asked=outcome.asked, reason=reason)
+    return replace(covered, failed=True, candidates_tried=outcome.candidates_tried)
 
 
 def _accept(

@@ -12,7 +12,7 @@ import numpy as np
 from identigen.errors import Stopped
 from identigen.obfuscation import WARNINGS
 from identigen.pipeline.cover import cover
-from identigen.pipeline.person import replace_person
+from identigen.pipeline.person import cover_after_all, is_still_safe, replace_person
 from identigen.pipeline.removal import remove
 from identigen.pipeline.scene import Scene, lay
 from identigen.report import Report, Result, Step, unique
@@ -21,6 +21,9 @@ from identigen.verification import outside_is_identical
 
 if TYPE_CHECKING:
     from identigen.pipeline import Pipeline
+
+LOOKED_AT = 0.3
+"""Of a face's size, around its box: what a recogniser sees of its surroundings."""
 
 
 class Run:
@@ -36,8 +39,9 @@ class Run:
 
     def steps(self) -> Generator[Step, None, Result]:
         """Person by person; see `Pipeline.run`."""
+        self.scene.lay_anew(self.outcomes)
         for outcome in self.outcomes:
-            self.scene.lay(outcome)
+            self.scene.recall(outcome)
         active = [edit for edit in self.plan.edits if edit.operation is not Operation.KEEP]
         done = 0
         yield Step(0, len(active), "Starting")
@@ -53,6 +57,7 @@ class Run:
                 break
             done += len(edits)
         yield Step(done, len(active), "Checking", None, self._assembler())
+        self._look_back()
         return self.result()
 
     def result(self) -> Result:
@@ -114,6 +119,29 @@ class Run:
             self.scene.lay(outcome)
             if outcome.applied in WARNINGS:
                 self.scene.warnings.append(WARNINGS[outcome.applied])
+
+    def _look_back(self) -> None:
+        """Cover whoever is known, or taken for somebody else here, since neighbours were drawn into their surroundings.
+
+        A cover tells less about those whom it reaches into, so that nobody need be looked at twice.
+        """
+        for outcome in tuple(self.outcomes):
+            subject = self.scene.subjects.get(outcome.subject_id)
+            if subject is None or not outcome.applied.is_synthesis or not self._is_reached_into(subject, outcome):
+                continue
+            if not is_still_safe(self.scene, subject, outcome):
+                self.outcomes.remove(outcome)
+                self.scene.lay_anew(self.outcomes)
+                self._finish([cover_after_all(self.scene, subject, outcome)])
+
+    def _is_reached_into(self, subject: Subject, outcome: Outcome) -> bool:
+        """Whether something was drawn later where the recogniser looks at a face."""
+        if subject.face is None:
+            return False
+        looked_at = Window.around(subject.face.box, *self.scene.size, margin=LOOKED_AT * subject.face.size_px)
+        later = self.outcomes[self.outcomes.index(outcome) + 1 :]
+        common = (looked_at.intersection(other.changed.window) for other in later)
+        return any(window.width and window.height for window in common)
 
     def _with_kept(self) -> tuple[Outcome, ...]:
         """The outcomes in the order of their patches (near people cover far ones), then everybody unchanged."""

@@ -26,7 +26,7 @@ from identigen.types import (
     Subject,
     Window,
 )
-from identigen.verification import Likeness, Source, describe_source, measure, same_face
+from identigen.verification import Likeness, Source, describe_source, look_again, measure, same_face
 
 
 class Scene:
@@ -59,6 +59,21 @@ class Scene:
     def lay(self, outcome: Outcome) -> None:
         """Put a finished outcome into the working picture; later ones are drawn on top of it."""
         lay(self.pixels, outcome)
+
+    def lay_anew(self, outcomes: Sequence[Outcome]) -> None:
+        """Begin again with the photo, and put these outcomes into it in order."""
+        self.pixels = self.photo.pixels.copy()
+        for outcome in outcomes:
+            self.lay(outcome)
+
+    def recall(self, outcome: Outcome) -> None:
+        """Remember the identity that was given to somebody before this run, as it is seen now."""
+        subject = self.subjects.get(outcome.subject_id)
+        if subject is None or subject.face is None or not outcome.applied.is_synthesis:
+            return
+        face = look_again(self.pixels, subject.face.box)
+        if face is not None:
+            self.give(subject, self.recogniser.describe(self.pixels, [face])[0])
 
     def give(self, subject: Subject, descriptor: Floats) -> None:
         """Remember the identity `(128,)` that a subject got: nobody else of this photo may get it too."""

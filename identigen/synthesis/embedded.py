@@ -50,6 +50,7 @@ WIDEST = 0.55  # opening of a mouth, against the eye distance, that the mesh fol
 LEAST_LIKE = 0.2  # correlation with the usual face: of photos whose mesh lies where it should, none is below 0.3
 RIM = 18.0  # pixels of the map, that tell more of hair and jaw
 REACH = 1.0  # of the face on each side: all that is ever looked at
+MANNERED_IN_NEED = 0.5  # share of the mannerisms that goes where nobody was far enough
 MARGIN = 0.25  # a new face never changes a pixel outside of its box grown by this share of its sides
 
 
@@ -191,10 +192,12 @@ class Sitting:
         return modelled(self.codec, self.portrait, detail, self.usual, leisure)
 
     def matched(self, detail: Floats, leisure: float = 1.0) -> Floats:
-        """A finished detail map `(SIDE, SIDE, 3)` in the colours of this photo, less mannerisms; see
-        `retouching.matched`.
+        """A finished detail map `(SIDE, SIDE, 3)` in the colours of this photo; see `retouching.matched`.
+
+        It is rid of mannerisms: of all of them at `leisure`, of half of them where nobody was far enough.
         """
-        return matched(self.codec, self.portrait, detail, self.complexion, leisure) - self.mannered
+        share = np.float32(np.interp(leisure, (0, 1), (MANNERED_IN_NEED, 1)))
+        return matched(self.codec, self.portrait, detail, self.complexion, leisure) - share * self.mannered
 
     def lit(self, detail: Floats) -> Floats:
         """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""
