@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from identigen.errors import IdentiGenError
 from identigen.identity.appearance import Codec
 from identigen.landmarks import head_pose
 from identigen.training.axes import fit_axes, fit_kin, glasses_score
@@ -30,6 +29,7 @@ from identigen.training.codec import (
     typical_modelling,
     unwrap,
 )
+from identigen.training.command import exit_code_of
 from identigen.training.data import Faces, measure, read_labels
 from identigen.training.export import export
 from identigen.training.figures import write_figures
@@ -52,12 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=3200, help="training steps of the prior")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    try:
-        run(given.faces, given.out, given.steps, given.seed)
-    except IdentiGenError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: run(given.faces, given.out, given.steps, given.seed))
 
 
 def run(folder: Path, out: Path, steps: int, seed: int) -> None:

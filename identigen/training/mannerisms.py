@@ -22,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from identigen.errors import IdentiGenError, InputError
+from identigen.errors import InputError
 from identigen.identity.appearance import Codec, load_codec, to_detail
 from identigen.identity.conditions import load_conditions
 from identigen.identity.mannerisms import (
@@ -41,6 +41,7 @@ from identigen.landmarks import eye_distance, face_box
 from identigen.models import borrow
 from identigen.photo import open_photo
 from identigen.pipeline import Pipeline, make_plan
+from identigen.training.command import exit_code_of
 from identigen.training.data import Faces, measure
 from identigen.types import Floats, Operation
 from identigen.verification import look_again
@@ -79,12 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=2, help="that draw")
     parser.add_argument("--start", type=Path, metavar="FILE", help="begin from weights instead of none")
     given = parser.parse_args(arguments)
-    try:
-        run(given)
-    except IdentiGenError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: run(given))
 
 
 def run(given: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from identigen.errors import IdentiGenError
+from identigen.training.command import exit_code_of
 
 EACH = 2
 SHOWN = 24
@@ -38,12 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cpu or cuda; left out: cuda where there is one")
     given = parser.parse_args(arguments)
-    try:
-        run(given)
-    except IdentiGenError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: run(given))
 
 
 def run(given: argparse.Namespace) -> None:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from identigen.errors import IdentiGenError, InputError
+from identigen.errors import InputError
+from identigen.training.command import exit_code_of
 
 if TYPE_CHECKING:
     from identigen.training.head.flow import Size
@@ -75,12 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--look", type=float, default=4.0, metavar="MINUTES", help="pictures and checkpoint this often")
     parser.add_argument("--prepare", action="store_true", help="only measure the heads into OUT_DIR/work")
     given = parser.parse_args(arguments)
-    try:
-        run(given, Limit(given.minutes))
-    except IdentiGenError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: run(given, Limit(given.minutes)))
 
 
 def run(given: argparse.Namespace, limit: Limit) -> None:

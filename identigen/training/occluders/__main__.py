@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from identigen.errors import IdentiGenError
+from identigen.training.command import exit_code_of
 
 SHOWN = 40
 HELD = 256  # scenes of held-out faces that are measured
@@ -33,12 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--start", type=Path, metavar="FILE", help="begin from these weights")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    try:
-        run(given)
-    except IdentiGenError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: run(given))
 
 
 def run(given: argparse.Namespace) -> None:
