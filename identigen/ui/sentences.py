@@ -30,6 +30,7 @@ _GERMAN = {
     "None of {} new identities by the {} engine was far enough from the person.": "Von {} neuen Identitäten des Verfahrens „{}“ war keine weit genug von der Person entfernt.",
     "The recogniser takes many strangers for this person, so {} counts as far enough.": "Der Erkenner hält viele Fremde für diese Person, deshalb zählt {} als weit genug.",
     "The person is covered instead.": "Die Person wird stattdessen verdeckt.",
+    "Together with the neighbours who were drawn later, the new face is no longer safe, so it is covered.": "Zusammen mit den Nachbarn, die später gezeichnet wurden, ist das neue Gesicht nicht mehr sicher und wird deshalb verdeckt.",
     "There is no second opinion: {}": "Eine zweite Meinung gibt es nicht: {}",
     "The {} engine could not draw this person: {}": "Das Verfahren „{}“ konnte diese Person nicht zeichnen: {}",
     "The face of person {} is turned or opened so far that its features were not found with certainty; cover or remove this person instead.": "Das Gesicht von Person {} ist so weit abgewandt oder geöffnet, dass seine Züge nicht sicher zu finden waren; bitte die Person verdecken oder entfernen.",
