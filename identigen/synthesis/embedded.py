@@ -25,6 +25,7 @@ from identigen.masks import intersect, rectangle
 from identigen.recognition import default_recogniser
 from identigen.recognition.attributes import WISHES
 from identigen.synthesis.complexion import Complexion, read_complexion
+from identigen.synthesis.hair import sparing_brows
 from identigen.synthesis.harmonising import harmonised
 from identigen.synthesis.rendering import Canvas, Drawing, Sketchbook, draw, paint, prepare, surroundings
 from identigen.synthesis.retouching import matched, modelled
@@ -196,8 +197,9 @@ class Sitting:
 
         It is rid of mannerisms: of all of them at `leisure`, of half of them where nobody was far enough.
         """
+        detail = matched(self.codec, self.portrait, detail, self.complexion, leisure)
         share = np.float32(np.interp(leisure, (0, 1), (MANNERED_IN_NEED, 1)))
-        return matched(self.codec, self.portrait, detail, self.complexion, leisure) - share * self.mannered
+        return detail - sparing_brows(self.codec.mesh, share * self.mannered, detail)
 
     def lit(self, detail: Floats) -> Floats:
         """The skin of a detail map `(SIDE, SIDE, 3)` in this photo's light; see `paint`."""
@@ -245,8 +247,6 @@ def sit(
     mannered, misplaced = hand.on_skin(condition), eye_distance(portrait.aligned) * hand.on_shape(condition)
     grey = threefold(brightness(mannered))
     mannered = grey + np.float32(complexion.colourful) * (mannered - grey)
-    # Brows are made no darker: where one lies elsewhere, that would be a second one.
-    mannered = mannered - threefold(codec.mesh.brows) * np.maximum(mannered, 0)
     return Sitting(
         codec, fine, portrait, canvas, sketchbook, pixels, usual, complexion, condition[STAYS], finest,
         mannered, misplaced,

@@ -18,7 +18,7 @@ from identigen.identity.brows import (
     read_brow_lines,
     without_hairs,
 )
-from identigen.identity.mesh import SIDE, remap
+from identigen.identity.mesh import SIDE, Mesh, remap
 from identigen.identity.portrait import Portrait
 from identigen.masks import disc
 from identigen.types import Floats
@@ -27,6 +27,7 @@ Ints = npt.NDArray[np.intp]
 
 BEARD_GAIN, BEARD_REACH = (0.2, 1.1), 6.0  # pixels of the map within which beards are compared
 BROW_GAIN = (0.4, 1.25)
+MOST_PALED = 0.25  # share of a brow's hair that goes with a mannerism
 MOST_MOVED, BROW_SKIRT = 5.0, 3.0  # pixels of the map; the skin around goes with them
 RIM_HEIGHT, FAINT_RIM = 11, 0.02  # pixels of the map that no rim is as high as; brightness that nobody sees
 FEW = 50  # pixels of the map that tell nothing
@@ -67,6 +68,20 @@ def without_rims(codec: Codec, detail: Floats) -> Floats:
     rim = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, np.ones((RIM_HEIGHT, 1), np.uint8))
     out = detail.copy()
     out[rows] -= threefold(codec.mesh.above_brows[rows] * np.maximum(cv2.GaussianBlur(rim, (0, 0), 1.0) - FAINT_RIM, 0))
+    return out
+
+
+def sparing_brows(mesh: Mesh, change: Floats, detail: Floats) -> Floats:
+    """What may be taken from a detail map, both `(SIDE, SIDE, 3)`, so that its brows stay brows.
+
+    They are made no darker: where one lies elsewhere, that would be a second one. Nor does more than a share of their
+    hair go: pale ones would be gone.
+    """
+    rows = mesh.brow_rows
+    hair = hair_on_even_skin(without_hairs(brightness(detail)))[rows]
+    out = change.copy()
+    spared = np.clip(out[rows], -threefold(MOST_PALED * hair), 0)
+    out[rows] += threefold(mesh.brows[rows]) * (spared - out[rows])
     return out
 
 

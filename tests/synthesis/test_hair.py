@@ -10,7 +10,7 @@ from identigen.identity.appearance import Codec, brightness
 from identigen.identity.brows import read_brow_lines
 from identigen.identity.mesh import SIDE
 from identigen.identity.portrait import Portrait
-from identigen.synthesis.hair import with_brows_in_place, with_own_hair, without_rims
+from identigen.synthesis.hair import sparing_brows, with_brows_in_place, with_own_hair, without_rims
 from identigen.types import Floats
 
 
@@ -149,3 +149,17 @@ def test_a_light_line_above_a_brow_goes_and_the_brow_stays(codec: Codec, usual: 
     eyes = codec.mesh.eyes > 0.5
     assert np.abs(out - usual)[eyes].max() < 0.02
     assert np.abs(without_rims(codec, usual) - usual).mean() < 0.002
+
+
+def test_a_change_makes_no_brow_darker_and_leaves_pale_ones(codec: Codec) -> None:
+    mesh, y = codec.mesh, np.mgrid[0:SIDE, 0:SIDE][0].astype(np.float32)
+    low = float(np.average(y, weights=mesh.brows))
+    hair = 0.15 * np.exp(-(((y - low) / 3) ** 2) / 2) * mesh.brows
+    detail = np.asarray(-hair[..., None] * np.ones(3), np.float32)
+    brow = (mesh.brows > 0.95) & (np.abs(y - low) < 1)
+    for taken in (0.3, -0.3):
+        change = np.full_like(detail, taken)
+        spared = sparing_brows(mesh, change, detail)
+        assert np.array_equal(spared[mesh.brows == 0], change[mesh.brows == 0])
+        after = (detail - spared)[brow].mean()
+        assert 0.6 * detail[brow].mean() > after > 1.2 * detail[brow].mean()
