@@ -355,6 +355,8 @@ def test_who_was_finished_before_is_not_given_to_anybody_else(
     near_source = np.linalg.norm(given - scene.source(other).descriptor)
     assert near_source == pytest.approx(new_face.outcomes[0].distances["dlib"], abs=0.1)
     assert not scene.company(astronaut_subjects[0]).given
+    scene.take_back(astronaut_subjects[0])
+    assert not scene.company(other).given
 
 
 def test_nobody_in_the_photo_is_a_warning_not_an_error(pipeline: Pipeline) -> None:

@@ -50,13 +50,11 @@ def replace_person(scene: Scene, engines: Sequence[Synthesiser], subject: Subjec
 def is_still_safe(scene: Scene, subject: Subject, outcome: Outcome) -> bool:
     """Whether a new face is, in the picture as it is by now, still somebody else and nobody else's of this photo.
 
-    Where none is seen any more there is nobody to be known by.
+    Where the mesh sees none any more, the recogniser is asked about the place: it might.
     """
     if subject.face is None:
         return True
-    again = look_again(scene.pixels, subject.face.box)
-    if again is None:
-        return True
+    again = look_again(scene.pixels, subject.face.box) or Face(subject.face.box)
     recogniser, company = scene.recogniser, scene.company(subject)
     hidden = outcome.thresholds.get(recogniser.name, recogniser.threshold) < recogniser.threshold
     strangers = strangers_to(recogniser.name) if hidden else None

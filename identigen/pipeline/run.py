@@ -131,6 +131,7 @@ class Run:
                 continue
             if not is_still_safe(self.scene, subject, outcome):
                 self.outcomes.remove(outcome)
+                self.scene.take_back(subject)
                 self.scene.lay_anew(self.outcomes)
                 self._finish([cover_after_all(self.scene, subject, outcome)])
 

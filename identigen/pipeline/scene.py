@@ -79,6 +79,10 @@ class Scene:
         """Remember the identity `(128,)` that a subject got: nobody else of this photo may get it too."""
         self._given[subject.id] = descriptor
 
+    def take_back(self, subject: Subject) -> None:
+        """Forget the identity of somebody who has none any more: nobody need differ from it."""
+        self._given.pop(subject.id, None)
+
     def source(self, subject: Subject) -> Source:
         if subject.id not in self._sources:
             assert subject.face is not None  # who has no face is never measured

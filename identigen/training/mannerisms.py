@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from identigen.errors import InputError
+from identigen.evaluation.identity import largest_face
 from identigen.identity.appearance import Codec, load_codec, to_detail
 from identigen.identity.conditions import load_conditions
 from identigen.identity.mannerisms import (
@@ -134,10 +135,9 @@ def _difference(faces: Faces, row: int) -> Difference | None:
     codec, conditions = load_codec(), load_conditions()
     photo, points = open_photo(faces.folder / faces.files[row]), faces.landmarks[row]
     with borrow("mannerisms-pipeline", Pipeline) as pipeline:
-        people = [person for person in pipeline.detect(photo) if person.face is not None]
-        if not people:
+        person = largest_face(pipeline.detect(photo))
+        if person is None:
             return None
-        person = max(people, key=lambda person: person.face.size_px if person.face else 0)
         result = pipeline.anonymize(photo, [person], make_plan([person], Operation.FACE, seed=row))
     if result.outcomes[0].applied is not Operation.FACE:
         return None
